@@ -1,0 +1,51 @@
+# The two commands that matter: `make up` runs Vigie, `make test` proves it. `make help` lists all.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+VIGIE := $(VENV)/bin/vigie
+# Recordings of real people are used by path, never copied; without them a seeded ward serves.
+export VIGIE_RECORDINGS ?= $(wildcard $(abspath ../shared/data))
+
+.PHONY: help up down test check format lint types unit bench install servers clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.complete ## the virtual environment with everything that Vigie needs
+
+$(VENV)/.complete: pyproject.toml constraints.txt deploy/local/python.sh
+	@deploy/local/python.sh $(VENV)
+
+servers: install ## install what is missing of Mosquitto, Kafka, TimescaleDB, Prometheus
+	@$(VIGIE) servers install
+
+up: install ## install what is missing, start everything with a simulated ward (DETACH=1: return when ready)
+	@$(VIGIE) up $(if $(DETACH),--detach)
+
+down: install ## stop all that `make up` started
+	@$(VIGIE) down
+
+check: format lint types unit ## format, lint, types, import rules, unit tests
+
+format: install
+	@echo "== format"; $(VENV)/bin/ruff format --check .
+
+lint: install
+	@echo "== lint"; $(VENV)/bin/ruff check . && $(VENV)/bin/codespell && $(VENV)/bin/lint-imports --no-cache | tail -n 12 && $(VENV)/bin/validate-pyproject pyproject.toml
+
+types: install
+	@echo "== types"; $(VENV)/bin/mypy
+
+unit: install
+	@echo "== unit tests"; $(VENV)/bin/pytest -q -m "not servers and not chaos"
+
+test: servers ## everything: make check, then the whole suite on real servers, beside a running `make up`
+	@$(MAKE) --no-print-directory format lint types
+	@echo "== all tests, on real servers"; $(VENV)/bin/pytest
+
+bench: servers ## speed, each figure as a ratio in one run; written to docs/performance.md by hand
+	@$(VENV)/bin/python -m tests.benchmarks
+
+clean: ## remove caches (not the state in .vigie, not the environment)
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Who must know, and were they told? Episodes, deliveries, channels."""

@@ -1,0 +1,120 @@
+"""What is missing on this machine, installed: Debian packages, Kafka's jars, TimescaleDB.
+
+Debian packages go to the system; Kafka and TimescaleDB into a folder that all states share.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local import accounts
+from deploy.local.errors import InstallFailed
+from deploy.local.state import checkout
+
+Say = Callable[[str], object]
+
+DEPLOY = Path(__file__).resolve().parents[1]
+KAFKA_VERSION = "4.3.1"  # as pinned in deploy/kafka/pom.xml; a unit test compares
+# A command that must be there, and the Debian package that brings it.
+PACKAGES = {
+    "mosquitto": {"mosquitto": "mosquitto", "mosquitto_passwd": "mosquitto"},
+    "kafka": {"java": "openjdk-17-jre-headless"},
+    "timescale": {},
+    "prometheus": {"prometheus": "prometheus", "promtool": "prometheus"},
+    "alertmanager": {"prometheus-alertmanager": "prometheus-alertmanager"},
+}
+SERVICES = ("mosquitto", "prometheus", "prometheus-alertmanager")
+TAIL_LINES = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Software:
+    """Where the programs are that Debian's packages do not bring."""
+
+    opt: Path
+
+    @property
+    def kafka(self) -> Path:
+        """The folder of Kafka's jars."""
+        return self.opt / f"kafka-{KAFKA_VERSION}"
+
+    @property
+    def timescale(self) -> Path:
+        """The prefix of PostgreSQL with TimescaleDB."""
+        return self.opt / "timescaledb"
+
+    @property
+    def postgres(self) -> Path:
+        """The folder of PostgreSQL's programs."""
+        return self.timescale / "usr/lib/postgresql/17/bin"
+
+
+def software() -> Software:
+    """Say where software is, or would be, installed."""
+    return Software(accounts.opt_folder(checkout()))
+
+
+def install(names: tuple[str, ...], say: Say) -> Software:
+    """Install what the named servers still lack. Raises InstallFailed, with the log's tail."""
+    found = software()
+    found.opt.mkdir(mode=0o755, parents=True, exist_ok=True)
+    wanted = dict(pair for name in names for pair in PACKAGES[name].items())
+    if "kafka" in names and not _complete(found.kafka):
+        wanted["mvn"] = "maven"
+    missing = sorted({package for command, package in wanted.items() if not _has(command)})
+    if missing:
+        _packages(missing, say)
+    if "kafka" in names and not _complete(found.kafka):
+        say(f"installing Apache Kafka {KAFKA_VERSION} (54 MB by Maven)")
+        _kafka(found.kafka)
+    if "timescale" in names and not _complete(found.timescale):
+        say("installing PostgreSQL 17 with TimescaleDB (48 MB)")
+        _run([str(DEPLOY / "local/timescale-install.sh"), str(found.timescale)], "TimescaleDB")
+    return found
+
+
+def _has(command: str) -> bool:
+    return shutil.which(command, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is not None
+
+
+def _complete(folder: Path) -> bool:
+    return (folder / ".complete").exists()
+
+
+def _packages(missing: list[str], say: Say) -> None:
+    say(f"installing Debian packages: {' '.join(missing)}")
+    root = [] if os.geteuid() == 0 else ["sudo"]
+    if root and not _has("sudo"):
+        raise InstallFailed(f"Install as root, or with sudo: apt-get install {' '.join(missing)}")
+    apt = [*root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
+    _run([*apt, "update"], "the list of Debian packages")
+    _run([*apt, "install", "-y", "--no-install-recommends", *missing], "Debian packages")
+    # Ours run under supervisord; a service that apt has just started would hold their ports.
+    if Path("/run/systemd/system").exists():
+        for service in set(SERVICES) & set(missing):
+            _run([*root, "systemctl", "disable", "--now", service], service)
+
+
+def _kafka(folder: Path) -> None:
+    beside = folder.with_name(folder.name + ".new")
+    shutil.rmtree(beside, ignore_errors=True)
+    command = ["mvn", "-q", "-B", "-ntp", "-f", str(DEPLOY / "kafka/pom.xml")]
+    goal = "dependency:copy-dependencies"
+    _run([*command, goal, "-DincludeScope=runtime", f"-DoutputDirectory={beside}"], "Apache Kafka")
+    (beside / ".complete").touch()
+    shutil.rmtree(folder, ignore_errors=True)
+    beside.rename(folder)
+
+
+def _run(command: list[str], what: str) -> None:
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    if done.returncode:
+        tail = "\n".join(done.stdout.splitlines()[-TAIL_LINES:])
+        raise InstallFailed(f"{what} could not be installed.", tail=tail)

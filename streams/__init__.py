@@ -1,0 +1,1 @@
+"""The wiring: Faust, transactions, storage."""

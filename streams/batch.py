@@ -1,0 +1,217 @@
+"""From records of the log to what one transaction must write. No I/O and no clock of its own.
+
+>>> place("vigie.readings", 3, 41)
+'vigie.readings/3/41'
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import structs
+
+from ingest.codec import Bundle, Refused, Rejected, decode_record, encode
+from ingest.ports import MalformedRecord
+from ingest.readings import Refusal
+from streams.errors import DetectorFailed, OffsetGap, RegistryBehind
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from datetime import datetime
+
+    from alerts.events import AlertEvent
+    from detectors.findings import Assessment
+    from ingest.codec import Message, Tick
+    from ingest.registry import Patient, Registry
+    from streams.state import Watches
+
+# What is kept of a refused record: in base64 it still fits Kafka's default limit of 1 MiB.
+KEPT_BYTES = 512 * 1024
+# The column's type is smallint.
+HIGHEST_QUALITY = 2**15 - 1
+
+
+class Record(NamedTuple):
+    """One record of the log, as the consumer hands it over."""
+
+    partition: int
+    offset: int
+    value: bytes | None
+
+
+class Progress(NamedTuple):
+    """Where a partition stands: the next offset to apply, and what its last tick said.
+
+    `tick` is None before the first tick.
+    """
+
+    partition: int
+    next_offset: int
+    revision: int
+    tick: datetime | None
+
+
+@dataclass(slots=True)
+class Work:
+    """What the records of one partition come to.
+
+    `before` is where the partition stood (compared when `after` is set). `received` counts
+    readings, `dead` the records and messages put into quarantine, `lost` the records that Kafka
+    deleted before they came. `snapshots` are the states of the patients that were heard of.
+    """
+
+    before: Progress
+    after: Progress
+    messages: list[Message] = field(default_factory=list)
+    assessments: list[tuple[str, Assessment]] = field(default_factory=list)
+    events: list[tuple[AlertEvent, Patient]] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    snapshots: dict[str, bytes] = field(default_factory=dict)
+    received: int = 0
+    lost: int = 0
+    # The time received of the oldest message of each bundle.
+    arrivals: list[datetime] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a batch is judged with: the registry, the log's name, and who refuses when.
+
+    `reached` is the registry revision that has been read, all of it. `poison` names
+    (partition, offset) of records that the database would not take.
+    """
+
+    registry: Registry
+    reached: int
+    topic: str
+    by: str
+    now: datetime
+    poison: Collection[tuple[int, int]] = ()
+    # Partition -> first offset that Kafka still has, where that is known.
+    log_starts: dict[int, int] = field(default_factory=dict)
+
+
+def apply(
+    progress: Progress, records: Sequence[Record], watches: Watches, context: Context
+) -> Work:
+    """Work out what the records of one partition, in order of offset, add to what is stored.
+
+    Records below the next offset were applied before and are skipped. Raises OffsetGap when a
+    record is missing that Kafka may still have, and RegistryBehind when a tick names settings that
+    are not here yet; `watches` must be dropped then, as after any failure.
+    """
+    if progress.revision > context.reached:
+        raise RegistryBehind(progress.revision)
+    work = Work(progress, progress)
+    for record in records:
+        due = work.after.next_offset
+        if record.offset < due:
+            continue
+        if record.offset > due:
+            # What retention deleted cannot come: everything below the log's start is lost.
+            if context.log_starts.get(record.partition, 0) < record.offset:
+                raise OffsetGap(record.partition, due, record.offset)
+            work.lost += record.offset - due
+        _take(work, record, watches, context)
+        work.after = work.after._replace(next_offset=record.offset + 1)
+    work.snapshots = dict(watches.changed())
+    return work
+
+
+def place(topic: str, partition: int, offset: int) -> str:
+    """Name a record of the log for the one who looks into the quarantine."""
+    return f"{topic}/{partition}/{offset}"
+
+
+def _take(work: Work, record: Record, watches: Watches, context: Context) -> None:
+    try:
+        decoded = _decode(record, context)
+    except MalformedRecord:
+        work.rejected.append(_undecodable(record, context))
+        return
+    if not isinstance(decoded, Bundle):
+        _tick(work, decoded, context)
+        return
+    if decoded.messages:
+        work.arrivals.append(decoded.messages[0].received)
+    for message in decoded.messages:
+        _message(work, message, record, watches, context)
+
+
+def _tick(work: Work, tick: Tick, context: Context) -> None:
+    """Move the partition's time and settings forward; a gateway that lags behind moves neither."""
+    if tick.revision > context.reached:
+        raise RegistryBehind(tick.revision)
+    before = work.after
+    work.after = before._replace(
+        revision=max(before.revision, tick.revision),
+        tick=tick.time if before.tick is None else max(before.tick, tick.time),
+    )
+
+
+def _message(
+    work: Work, message: Message, record: Record, watches: Watches, context: Context
+) -> None:
+    """Store the message's readings, and show them to the patient's watch."""
+    work.messages.append(message)
+    work.received += sum(len(instant.values) for instant in message.readings)
+    settings = context.registry.patient(message.patient, work.after.revision)
+    try:
+        outcomes = watches.observe(settings, message)
+    except DetectorFailed:
+        work.rejected.append(_failed(message, record, context))
+        return
+    for outcome in outcomes:
+        if outcome.assessment is not None:
+            work.assessments.append((message.patient, outcome.assessment))
+        work.events.extend((event, settings) for event in outcome.events)
+
+
+def _decode(record: Record, context: Context) -> Bundle | Tick:
+    """Read a record and refuse what the database could never hold. Raises MalformedRecord."""
+    if (record.partition, record.offset) in context.poison:
+        raise MalformedRecord("the database refuses it")
+    decoded = decode_record(record.value)
+    # PostgreSQL's text has no NUL, and our gateway writes none.
+    if record.value is not None and b"\\u0000" in record.value:
+        raise MalformedRecord("a text holds NUL")
+    if isinstance(decoded, Bundle):
+        if not all(_storable(message) for message in decoded.messages):
+            raise MalformedRecord("a time has no zone, or a quality is out of range")
+    elif decoded.time.tzinfo is None:
+        raise MalformedRecord("the time has no zone")
+    return decoded
+
+
+def _storable(message: Message) -> bool:
+    return message.received.tzinfo is not None and all(
+        instant.time.tzinfo is not None
+        and (
+            not instant.quality
+            or all(0 <= flags <= HIGHEST_QUALITY for flags in instant.quality.values())
+        )
+        for instant in message.readings
+    )
+
+
+def _undecodable(record: Record, context: Context) -> Rejected:
+    return _refused(Refusal.UNDECODABLE, record.value or b"", record, context)
+
+
+def _failed(message: Message, record: Record, context: Context) -> Rejected:
+    refused = _refused(Refusal.DETECTOR_FAILED, encode(message), record, context)
+    return structs.replace(refused, device=message.device, seq=message.seq)
+
+
+def _refused(reason: Refusal, payload: bytes, record: Record, context: Context) -> Rejected:
+    return Rejected(
+        device="",
+        topic=context.topic,
+        refused=(Refused(reason),),
+        time=context.now,
+        by=context.by,
+        size=len(payload),
+        payload=payload[:KEPT_BYTES],
+        place=place(context.topic, record.partition, record.offset),
+    )

@@ -1,0 +1,70 @@
+"""Everything is accounted for: what came in, and what became of it, per partition of the log."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from rich.box import SIMPLE
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One partition's account since the beginning. All but `dead` and `lost` count readings.
+
+    `dead` counts records and messages put into quarantine, `lost` records that Kafka deleted before
+    they were applied; `tick` is the gateways' time (UTC) up to which the log was applied, None
+    before the first tick. `difference` is received less stored, duplicate and rejected: 0, or some
+    reading is unaccounted for.
+    """
+
+    topic: str
+    partition: int
+    next_offset: int
+    tick: datetime | None
+    received: int
+    stored: int
+    duplicate: int
+    rejected: int
+    dead: int
+    lost: int
+    difference: int
+
+
+def balanced(entries: Sequence[Entry]) -> bool:
+    """Whether every reading is accounted for, and no record was lost."""
+    return not any(entry.difference or entry.lost for entry in entries)
+
+
+def as_json(entries: Sequence[Entry]) -> str:
+    """Write the account for programs."""
+    body: dict[str, Any] = {
+        "balanced": balanced(entries),
+        "partitions": [asdict(entry) for entry in entries],
+    }
+    return msgspec.json.encode(body).decode()
+
+
+def as_table(entries: Sequence[Entry]) -> Table:
+    """Write the account for people, with a sum at the end."""
+    summed = ("received", "stored", "duplicate", "rejected", "dead", "lost", "difference")
+    table = Table(box=SIMPLE, padding=(0, 1, 0, 0), show_footer=True)
+    table.add_column("partition", footer="all", no_wrap=True)
+    table.add_column("next", justify="right")
+    table.add_column("tick (UTC)", no_wrap=True)
+    for name in summed:
+        total = sum(getattr(entry, name) for entry in entries)
+        table.add_column(name, footer=str(total), justify="right")
+    for entry in entries:
+        tick = f"{entry.tick.astimezone(UTC):%m-%d %H:%M:%S}" if entry.tick else "-"
+        place = f"{entry.topic.removeprefix('vigie.')}/{entry.partition}"
+        counts = (str(getattr(entry, name)) for name in summed)
+        table.add_row(place, str(entry.next_offset), tick, *counts)
+    return table

@@ -1,0 +1,295 @@
+"""What the worker's one transaction asks and writes, from the progress rows' lock to their move.
+
+The same reading (device, vital, time) with *another* value: the first one stays and the other is
+counted as a duplicate for now, although it is a conflict.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from alerts.delivery import deliveries
+from alerts.events import Phase, State
+from ingest.codec import encode
+from streams import statements as sql
+from streams.batch import Progress
+from streams.errors import Fenced, SchemaMismatch
+from streams.ledger import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from alerts.events import AlertEvent
+    from ingest.codec import Message
+    from ingest.readings import Vital
+    from ingest.registry import Patient
+    from streams.batch import Work
+    from streams.timescale import Connection
+
+    # The columns of vigie.sample.
+    Row = tuple[int, datetime, float, int, datetime, float | None, str | None]
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a transaction added: readings stored and found to be copies, over all partitions."""
+
+    stored: int
+    duplicate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Destinations:
+    """Where what follows from a batch goes: names of Kafka topics, and who is told by default."""
+
+    alerts: str
+    rejected: str
+    on_call: str
+
+
+class Transaction:
+    """What can be asked and written while a transaction is open."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        topic: str,
+        to: Destinations,
+        series: dict[tuple[str, str], dict[Vital, int]],
+    ) -> None:
+        self._connection = connection
+        self._topic = topic
+        self._to = to
+        self._series = series
+        self.new_series: dict[tuple[str, str], dict[Vital, int]] = {}
+
+    async def progress(
+        self, partitions: Iterable[int], *, lock: bool = True
+    ) -> dict[int, Progress]:
+        """Read where the partitions stand, and lock their rows until the end.
+
+        Raises SchemaMismatch when one has no row: `vigie database migrate` makes them.
+        """
+        wanted = sorted(set(partitions))
+        query = sql.PROGRESS + (" FOR UPDATE" if lock else "")
+        cursor = await self._connection.execute(query, (self._topic, wanted))
+        found = {row[0]: Progress(*row) for row in await cursor.fetchall()}
+        if missing := [str(p) for p in wanted if p not in found]:
+            raise SchemaMismatch(
+                f"vigie.progress has no row for {self._topic}, partitions {', '.join(missing)}: "
+                "run `vigie database migrate`"
+            )
+        return found
+
+    async def ledger(self) -> list[Entry]:
+        """Read the account of every partition."""
+        cursor = await self._connection.execute(sql.LEDGER)
+        return [Entry(*row) for row in await cursor.fetchall()]
+
+    async def states(self, partitions: Sequence[int]) -> dict[int, dict[str, bytes]]:
+        """Read the watches' states of whole partitions: partition -> patient -> snapshot."""
+        found: dict[int, dict[str, bytes]] = {partition: {} for partition in partitions}
+        cursor = self._connection.cursor(binary=True)
+        await cursor.execute(sql.STATES_OF, (list(partitions),))
+        async for partition, patient, state in cursor:
+            found[partition][patient] = state
+        return found
+
+    async def write(self, works: Sequence[Work]) -> Written:
+        """Write all of it and move the partitions' places. Raises Fenced when one had moved."""
+        stored = await self._readings(works)
+        await self._assessments(works)
+        await self._states(works)
+        events = [event for work in works for event in work.events]
+        if events:
+            await self._alerts([event for event, _ in events])
+            await self._deliveries(events)
+        await self._outbox(works)
+        await self._advance(works, stored)
+        total = sum(stored.values())
+        return Written(total, sum(work.received for work in works) - total)
+
+    async def _readings(self, works: Sequence[Work]) -> Counter[int]:
+        """Store the readings; returns how many were new, per partition."""
+        if not any(work.received for work in works):
+            return Counter()
+        await self._number_series(works)
+        partition_of: dict[int, int] = {}
+        latest: dict[int, Row] = {}
+        async with self._connection.cursor() as cursor:
+            async with cursor.copy(sql.COPY) as copy:
+                copy.set_types(sql.COPY_TYPES)
+                for work in works:
+                    for row in self._rows(work.messages):
+                        await copy.write_row(row)
+                        known = latest.get(row[0])
+                        if known is None or known[1] < row[1]:
+                            latest[row[0]] = row
+                            partition_of[row[0]] = work.before.partition
+            await cursor.execute(sql.STORE)
+            stored: Counter[int] = Counter()
+            async for series, count in cursor:
+                stored[partition_of[series]] += count
+            # In order of series: two workers that share none still lock pages in one order.
+            rows = [latest[series] for series in sorted(latest)]
+            await cursor.execute(sql.LATEST, [[row[i] for row in rows] for i in range(4)])
+        return stored
+
+    def _rows(self, messages: Iterable[Message]) -> Iterator[Row]:
+        for message in messages:
+            who, received = (message.patient, message.device), message.received
+            numbers = self.new_series.get(who) or self._series[who]
+            for instant in message.readings:
+                time, quality, original = instant.time, instant.quality, instant.original
+                for vital, value in instant.values.items():
+                    was = original.get(vital)
+                    yield (
+                        numbers[vital],
+                        time,
+                        value,
+                        quality.get(vital, 0),
+                        received,
+                        None if was is None else was.value,
+                        None if was is None else was.unit,
+                    )
+
+    async def _number_series(self, works: Sequence[Work]) -> None:
+        """Give each (patient, device, vital) that is new a number, kept once committed."""
+        new = {
+            (message.patient, message.device, vital)
+            for work in works
+            for message in work.messages
+            for known in (self._series.get((message.patient, message.device), {}),)
+            for instant in message.readings
+            for vital in instant.values
+            if vital not in known
+        }
+        if not new:
+            return
+        columns = [list(column) for column in zip(*sorted(new), strict=True)]
+        await self._connection.execute(sql.NEW_SERIES, columns)
+        cursor = await self._connection.execute(sql.KNOWN_SERIES, columns)
+        async for patient, device, vital, number in cursor:
+            who = (patient, device)
+            numbers = self.new_series.setdefault(who, dict(self._series.get(who, {})))
+            numbers[vital] = number
+
+    async def _assessments(self, works: Sequence[Work]) -> None:
+        """Store the scores; of two at one moment of a patient the later in the log stays."""
+        last = {(patient, a.time): a for work in works for patient, a in work.assessments}
+        if not last:
+            return
+        async with self._connection.cursor() as cursor:
+            async with cursor.copy(sql.COPY_SCORES) as copy:
+                copy.set_types(sql.COPY_SCORES_TYPES)
+                for (patient, time), a in last.items():
+                    missing = ",".join(a.news2_missing)
+                    await copy.write_row((patient, time, a.news2, missing, a.anomaly))
+            await cursor.execute(sql.ASSESSMENTS)
+
+    async def _states(self, works: Sequence[Work]) -> None:
+        rows = [(p, w.before.partition, s) for w in works for p, s in w.snapshots.items()]
+        if rows:
+            columns = [list(column) for column in zip(*rows, strict=True)]
+            await self._connection.execute(sql.STATES, columns)
+
+    async def _alerts(self, events: Sequence[AlertEvent]) -> None:
+        touched = list({event.alert for event in events})
+        if starts := [event for event in events if event.phase is Phase.START]:
+            columns = (
+                [e.patient for e in starts],
+                [e.finding.rule for e in starts],
+                [e.started for e in starts],
+                [e.alert for e in starts],
+                touched,
+            )
+            cursor = await self._connection.execute(sql.ORPHANS, columns)
+            if cursor.rowcount:
+                log.warning("open alerts without a watch were ended", count=cursor.rowcount)
+        async with self._connection.cursor() as cursor:
+            await cursor.executemany(sql.ALERTS, [_alert(event) for event in events])
+            await cursor.executemany(sql.EVENTS, [_event(event) for event in events])
+
+    async def _deliveries(self, events: Iterable[tuple[AlertEvent, Patient]]) -> None:
+        rows = [
+            (d.id, d.alert, d.number, d.channel, d.recipient, _json(d.measure))
+            for event, patient in events
+            for d in deliveries(event, patient, self._to.on_call)
+        ]
+        if rows:
+            async with self._connection.cursor() as cursor:
+                await cursor.executemany(sql.DELIVERIES, rows)
+            await self._connection.execute("NOTIFY vigie_due")
+
+    async def _outbox(self, works: Sequence[Work]) -> None:
+        rows: list[tuple[str, bytes | None, bytes]] = []
+        for work in works:
+            rows += [(self._to.alerts, e.patient.encode(), encode(e)) for e, _ in work.events]
+            rows += [
+                (self._to.rejected, r.device.encode() or None, encode(r)) for r in work.rejected
+            ]
+        if rows:
+            async with self._connection.cursor() as cursor:
+                await cursor.executemany(sql.OUTBOX, rows)
+            await self._connection.execute("NOTIFY vigie_outbox")
+
+    async def _advance(self, works: Sequence[Work], stored: Counter[int]) -> None:
+        rows = [
+            (
+                work.after.next_offset,
+                work.after.revision,
+                work.after.tick,
+                work.received,
+                stored[work.before.partition],
+                work.received - stored[work.before.partition],
+                len(work.rejected),
+                work.lost,
+                self._topic,
+                work.before.partition,
+                work.before.next_offset,
+            )
+            for work in works
+        ]
+        async with self._connection.cursor() as cursor:
+            await cursor.executemany(sql.ADVANCE, rows)
+            if cursor.rowcount != len(rows):
+                raise Fenced
+
+
+def _alert(event: AlertEvent) -> tuple[object, ...]:
+    ended = None if event.state is State.ACTIVE else event.time
+    rule, kind = event.finding.rule, event.kind
+    return (
+        event.alert,
+        event.patient,
+        rule,
+        kind,
+        event.priority,
+        event.state,
+        event.started,
+        ended,
+    )
+
+
+def _event(event: AlertEvent) -> tuple[object, ...]:
+    finding = _json(event.finding)
+    return (
+        event.alert,
+        event.number,
+        event.time,
+        event.phase,
+        event.state,
+        event.priority,
+        finding,
+    )
+
+
+def _json(value: object) -> str | None:
+    return None if value is None else encode(value).decode()

@@ -1,0 +1,258 @@
+"""One patient's watch, from readings to alerts."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alerts.events import AlertEvent, Phase
+from alerts.watch import StateUnreadable, Watch
+from detectors.findings import Kind, Priority
+from ingest.readings import Instant, Vital
+from ingest.registry import Limit, Patient, Profile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+START = datetime(2026, 11, 24, tzinfo=UTC)
+WARD = Patient("p-1")
+ILL = {
+    Vital.HEART_RATE: 135.0,
+    Vital.SPO2: 88.0,
+    Vital.RESPIRATORY_RATE: 28.0,
+    Vital.TEMPERATURE: 39.4,
+    Vital.SYSTOLIC: 88.0,
+    Vital.DIASTOLIC: 50.0,
+    Vital.CONSCIOUSNESS: 2.0,
+    Vital.SUPPLEMENTAL_OXYGEN: 1.0,
+}
+
+
+def at(second: float, values: dict[Vital, float]) -> Instant:
+    return Instant(START + timedelta(seconds=second), values)
+
+
+def healthy(random: Random) -> dict[Vital, float]:
+    return {
+        Vital.HEART_RATE: float(random.randint(60, 85)),
+        Vital.SPO2: float(random.randint(96, 99)),
+        Vital.RESPIRATORY_RATE: float(random.randint(13, 18)),
+        Vital.TEMPERATURE: (round(random.uniform(97.7, 99.3), 1) - 32) * 5 / 9,
+        Vital.SYSTOLIC: float(random.randint(115, 135)),
+        Vital.DIASTOLIC: float(random.randint(70, 82)),
+    }
+
+
+def watched(
+    watch: Watch, instants: Iterable[Instant], settings: Patient = WARD
+) -> list[AlertEvent]:
+    return [e for one in instants for e in watch.observe(settings, "dev-1", one).events]
+
+
+def at_rest(seconds: int, seed: int = 1) -> Iterator[Instant]:
+    """Yield a quiet patient at 1 Hz."""
+    random = Random(seed)
+    for second in range(seconds):
+        values = {
+            Vital.SPO2: float(random.choice((96, 97, 97, 98))),
+            Vital.HEART_RATE: round(random.gauss(72, 2)),
+            Vital.RESPIRATORY_RATE: float(random.randint(14, 16)),
+        }
+        yield at(second, {vital: float(value) for vital, value in values.items()})
+
+
+def test_a_very_ill_patient_gives_one_high_alert_at_the_first_instant() -> None:
+    events = watched(Watch("p-1"), (at(second, ILL) for second in range(30)))
+    (event,) = events
+    assert (event.phase, event.finding.rule, event.priority) == (
+        Phase.START,
+        "news2",
+        Priority.HIGH,
+    )
+    assert event.time == START
+    assert event.finding.score == 19.0
+    assert event.finding.missing == ()
+    assert {e.vital for e in event.finding.evidence} == set(ILL)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_healthy_patient_raises_nothing_not_even_advice(seed: int) -> None:
+    random, watch = Random(seed), Watch("p-1")
+    assert not watched(watch, (at(2 * n, healthy(random)) for n in range(2000)))
+    assessment = watch.observe(WARD, "dev-1", at(4000, healthy(random))).assessment
+    assert assessment is not None
+    assert assessment.news2 == 0
+    assert assessment.news2_missing == (Vital.SUPPLEMENTAL_OXYGEN, Vital.CONSCIOUSNESS)
+    assert assessment.anomaly is not None
+
+
+def test_a_sudden_lack_of_oxygen_gives_one_medium_alert_that_rests_on_it() -> None:
+    watch = Watch("p-1")
+    assert not watched(watch, at_rest(600))
+    fallen = (at(s, {Vital.SPO2: 89.0, Vital.HEART_RATE: 72.0}) for s in range(600, 1200))
+    (event,) = watched(watch, fallen)
+    assert (event.phase, event.kind, event.finding.rule, event.priority) == (
+        Phase.START,
+        Kind.PHYSIOLOGICAL,
+        "news2",
+        Priority.MEDIUM,
+    )
+    assert [evidence.vital for evidence in event.finding.evidence] == [Vital.SPO2]
+    assert event.time == START + timedelta(seconds=610)
+
+
+def test_a_short_artefact_raises_nothing() -> None:
+    watch = Watch("p-1")
+    instants = list(at_rest(1200))
+    for second in range(600, 608):
+        instants[second] = at(second, {Vital.SPO2: 82.0, Vital.HEART_RATE: 72.0})
+    assert not watched(watch, instants)
+
+
+def test_what_is_unusual_for_this_patient_only_is_advice() -> None:
+    watch = Watch("p-1")
+    watched(watch, at_rest(600))
+    faster = (at(s, {Vital.HEART_RATE: 89.0}) for s in range(600, 900))
+    (event,) = watched(watch, faster)
+    assert (event.kind, event.priority, event.finding.rule) == (
+        Kind.ADVISORY,
+        Priority.LOW,
+        "baseline.heart_rate",
+    )
+    assert event.time == START + timedelta(seconds=660)
+
+
+def test_a_slow_drift_is_told_when_the_score_says_so_and_not_before() -> None:
+    random, watch = Random(4), Watch("p-1")
+
+    def drifting() -> Iterator[Instant]:
+        for second in range(0, 8 * 3600, 2):
+            rise = 35 * second / (8 * 3600)
+            rate, breaths = random.gauss(78 + rise, 2), random.gauss(14 + rise / 3, 0.7)
+            values = {
+                Vital.HEART_RATE: float(round(rate)),
+                Vital.RESPIRATORY_RATE: float(round(breaths)),
+                Vital.SPO2: 94.0,
+                Vital.TEMPERATURE: 37.0 + rise / 25,
+            }
+            yield at(second, values)
+
+    events = watched(watch, drifting())
+    starts = [event for event in events if event.phase is Phase.START]
+    assert starts
+    assert {event.finding.rule for event in starts} == {"news2"}
+    assert starts[0].time > START + timedelta(hours=4)
+
+
+def test_the_baseline_learns_nothing_while_the_patient_is_ill() -> None:
+    watch = Watch("p-1")
+    watched(watch, at_rest(600))
+    before = watch._panel.snapshot().usual[Vital.HEART_RATE]
+    watched(watch, (at(s, {Vital.SPO2: 85.0, Vital.HEART_RATE: 74.0}) for s in range(600, 700)))
+    # The ten seconds of onset and the instant that opened the alert: it was not open before.
+    after = watch._panel.snapshot().usual[Vital.HEART_RATE]
+    assert after.weight == before.weight + 11
+
+
+def test_a_limit_that_is_taken_back_ends_its_alert() -> None:
+    watch, bound = Watch("p-1"), Patient("p-1", limits={Vital.GLUCOSE: Limit(high=180)})
+    (start,) = watched(watch, [at(0, {Vital.GLUCOSE: 240.0})], bound)
+    assert start.finding.rule == "limits.glucose"
+    (end,) = watched(watch, [at(3600, {Vital.GLUCOSE: 240.0})])
+    assert (end.phase, end.alert) == (Phase.END, start.alert)
+
+
+def test_a_log_that_is_shown_twice_raises_nothing_new() -> None:
+    watch = Watch("p-1")
+    log = [*at_rest(400), *(at(s, ILL) for s in range(400, 500))]
+    assert len(watched(watch, log)) >= 1
+    state = watch.snapshot()
+    assert not watched(watch, log)
+    assert watch.snapshot() == state
+
+
+def story(seed: int) -> list[tuple[str, Instant]]:
+    """Tell of a patient with two devices who is well, falls ill, and gets better; some repeats."""
+    random, told = Random(seed), []
+    for n in range(900):
+        values = healthy(random)
+        if 400 <= n < 700:
+            values |= {v: x for v, x in ILL.items() if random.random() < 0.8}
+        told.append(("dev-1", at(n, values)))
+        if n % 50 == 0:
+            told += [("dev-2", at(n - 0.5, {Vital.GLUCOSE: random.uniform(80, 120)})), told[-1]]
+        if n % 70 == 0:
+            told.append(random.choice(told))
+    return told
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_wherever_it_was_stored_the_same_log_gives_the_same_bytes(seed: int) -> None:
+    random, settings = Random(seed), Patient("p-1", limits={Vital.HEART_RATE: Limit(high=120)})
+    straight, stopped = Watch("p-1"), Watch("p-1")
+    count = 0
+    for device, instant in story(seed):
+        if random.random() < 0.05:
+            stopped = Watch.restore("p-1", stopped.snapshot())
+        one = straight.observe(settings, device, instant)
+        other = stopped.observe(settings, device, instant)
+        assert msgspec.json.encode(one) == msgspec.json.encode(other)
+        count += len(one.events)
+    assert count >= 4
+    assert straight.snapshot() == stopped.snapshot()
+
+
+def test_a_state_does_not_grow_with_the_readings() -> None:
+    watch, random, sizes = Watch("p-1"), Random(2), []
+    for n in range(10_001):
+        watch.observe(WARD, "dev-1", at(n, healthy(random)))
+        if n in (1000, 10_000):
+            sizes.append(len(watch.snapshot()))
+    assert sizes[1] - sizes[0] <= 64
+
+
+def test_a_state_is_small_with_every_alert_open() -> None:
+    random, device = Random(2), "d" * 64  # the longest id there is
+    watch, icu = Watch("p-1"), Patient("p-1", Profile.ICU)
+    for n in range(1000):
+        watch.observe(icu, device, at(n, healthy(random)))
+    low = Patient("p-1", Profile.ICU, limits=dict.fromkeys(healthy(random), Limit(low=1e6)))
+    events = []
+    for n in range(1000, 1060):
+        events += watch.observe(low, device, at(n, ILL)).events
+    assert {e.finding.rule for e in events if e.phase is Phase.START} == {
+        "news2",
+        *(f"limits.{vital}" for vital in healthy(random)),
+    }
+    assert len(watch.snapshot()) <= 4096
+
+
+def test_a_state_of_another_version_is_unreadable() -> None:
+    state = msgspec.msgpack.decode(Watch("p-1").snapshot())
+    assert state[0] == 1
+    with pytest.raises(StateUnreadable) as raised:
+        Watch.restore("p-1", msgspec.msgpack.encode([2, *state[1:]]))
+    assert not raised.value.retryable
+
+
+@given(st.binary(max_size=200))
+def test_garbage_is_unreadable_and_no_other_error(state: bytes) -> None:
+    with pytest.raises(StateUnreadable):
+        Watch.restore("p-1", state)
+
+
+@given(st.integers(0, 10_000), st.integers(0, 255))
+def test_a_damaged_state_is_unreadable_or_a_state(place: int, byte: int) -> None:
+    watch = Watch("p-1")
+    watch.observe(WARD, "dev-1", at(0, ILL))
+    state = bytearray(watch.snapshot())
+    state[place % len(state)] = byte
+    with suppress(StateUnreadable):
+        Watch.restore("p-1", bytes(state))

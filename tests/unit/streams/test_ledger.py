@@ -1,0 +1,35 @@
+"""The ledger: balanced only when every reading is accounted for."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from streams.ledger import Entry, as_json, as_table, balanced
+
+GOOD = Entry("vigie.readings", 0, 7, None, 12, 10, 2, 0, 1, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        pytest.param(GOOD, True, id="all stored or copies"),
+        pytest.param(replace(GOOD, stored=9, difference=1), False, id="one reading is nowhere"),
+        pytest.param(replace(GOOD, lost=3), False, id="Kafka deleted records"),
+    ],
+)
+def test_when_the_account_is_balanced(entry: Entry, *, expected: bool) -> None:
+    assert expected is balanced([GOOD, entry])
+    assert expected is json.loads(as_json([GOOD, entry]))["balanced"]
+
+
+def test_the_table_ends_with_the_sum() -> None:
+    printed = StringIO()
+    Console(width=160, file=printed).print(
+        as_table([GOOD, replace(GOOD, partition=1, received=30)])
+    )
+    assert "42" in printed.getvalue()
