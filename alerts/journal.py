@@ -47,36 +47,36 @@ Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
 CLAIM = """
 WITH picked AS MATERIALIZED (
-    SELECT id FROM vigie.delivery
+    SELECT id FROM internal.delivery
     WHERE state = 'queued' AND channel = %(channel)s AND due <= now()
       AND (leased_until IS NULL OR leased_until <= now())
     ORDER BY due LIMIT %(limit)s FOR UPDATE SKIP LOCKED),
 claimed AS (
-    UPDATE vigie.delivery AS d
+    UPDATE internal.delivery AS d
     SET leased_until = now() + %(lease)s, attempts = d.attempts + 1
     FROM picked WHERE d.id = picked.id RETURNING d.*)
 SELECT c.id, c.alert, c.number, c.recipient, c.measure::text, c.attempts, c.created,
        c.leased_until, a.patient, a.started, e.phase, e.state, e.priority, e.time, e.finding::text
 FROM claimed AS c
-JOIN vigie.alert AS a ON a.id = c.alert
-LEFT JOIN vigie.alert_event AS e ON e.alert = c.alert AND e.number = c.number
+JOIN internal.alert AS a ON a.id = c.alert
+LEFT JOIN internal.alert_event AS e ON e.alert = c.alert AND e.number = c.number
 ORDER BY c.due"""
 SETTLE = """
-UPDATE vigie.delivery SET state = %s, reason = %s, settled = now(), leased_until = NULL
+UPDATE internal.delivery SET state = %s, reason = %s, settled = now(), leased_until = NULL
 WHERE id = %s AND state = 'queued'"""
 # A lease that has passed to another dispatcher is no longer ours to give back.
 PUT_BACK = """
-UPDATE vigie.delivery SET due = now() + %s, reason = %s, leased_until = NULL
+UPDATE internal.delivery SET due = now() + %s, reason = %s, leased_until = NULL
 WHERE id = %s AND state = 'queued' AND leased_until = %s"""
 RELEASE = """
-UPDATE vigie.delivery SET attempts = attempts - 1, leased_until = NULL
+UPDATE internal.delivery SET attempts = attempts - 1, leased_until = NULL
 WHERE id = %s AND state = 'queued' AND leased_until = %s"""
 COUNTS = """
-SELECT 'alert', priority, count(*) FROM vigie.alert WHERE ended IS NULL GROUP BY priority
+SELECT 'alert', priority, count(*) FROM internal.alert WHERE ended IS NULL GROUP BY priority
 UNION ALL
-SELECT 'due', channel, count(*) FROM vigie.delivery WHERE state = 'queued' GROUP BY channel
+SELECT 'due', channel, count(*) FROM internal.delivery WHERE state = 'queued' GROUP BY channel
 UNION ALL
-SELECT 'outbox', '', count(*) FROM vigie.outbox"""
+SELECT 'outbox', '', count(*) FROM internal.outbox"""
 
 
 class JournalUnavailable(VigieError):
@@ -120,14 +120,14 @@ class Outbox:
     async def take(self, limit: int) -> list[Record]:
         """Return the oldest records; they stay until deleted."""
         cursor = await self._connection.execute(
-            "SELECT id, topic, key, value FROM vigie.outbox ORDER BY id LIMIT %s", (limit,)
+            "SELECT id, topic, key, value FROM internal.outbox ORDER BY id LIMIT %s", (limit,)
         )
         return [Record(*row) for row in await cursor.fetchall()]
 
     async def delete(self, records: Sequence[Record]) -> None:
         """Forget records that Kafka has acknowledged."""
         ids = [record.id for record in records]
-        await self._connection.execute("DELETE FROM vigie.outbox WHERE id = ANY(%s)", (ids,))
+        await self._connection.execute("DELETE FROM internal.outbox WHERE id = ANY(%s)", (ids,))
 
 
 class Journal:

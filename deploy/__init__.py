@@ -1,0 +1,1 @@
+"""How Vigie is put on a machine: real servers, containers, schema, rules, dashboards."""

@@ -55,7 +55,7 @@ class Settings:
     )
     ens_patient_oid: str = _setting(
         "1.2.840.10004.1.1.1.0.0.1.0.0.1.2560",
-        "OID of the pairing identifiers (idPE) of patients; the default is the ANS guide's example.",
+        "OID of patients' pairing identifiers (idPE); the default is the ANS guide's example.",
     )
     ens_oid: str = _setting(
         "2.25.174583391823057361928475610293847561029",

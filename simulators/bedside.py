@@ -94,6 +94,10 @@ class Bedside:
         """Disconnect; what has no receipt is given up."""
         self._client.disconnect()
         self._client.loop_stop()
+        # The callbacks tie client and device into a cycle; untied, the client's three descriptors
+        # are closed now and not at some later garbage collection.
+        self._client.on_connect = self._client.on_disconnect = None
+        self._client.on_subscribe = self._client.on_message = None
 
     def _present(self, credentials: Path | None) -> None:
         if credentials is None:

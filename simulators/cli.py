@@ -151,7 +151,7 @@ def one_scenario(  # noqa: PLR0917 (options, which have no order)
 @simulate.command()
 def load(
     messages_per_second: Annotated[float, typer.Option(min=0.1, help="Of all devices.")] = 200.0,
-    devices: Annotated[int, typer.Option(min=1, max=500, help="How many send.")] = 50,
+    devices: Annotated[int, typer.Option(min=1, max=300, help="How many send.")] = 50,
     seconds: Annotated[float, typer.Option(min=1, help="For how long.")] = 60.0,
     seed: Seed = 1,
     wait: Wait = 120.0,

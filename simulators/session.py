@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from simulators.play import Feed, Outcome
     from simulators.series import Bed
 
-# A device has a network thread of its own, so this many at a time and no more.
-MOST_DEVICES = 500
+# paho waits with select(), which knows descriptors below 1024 only, and a device takes three.
+MOST_DEVICES = 300
 # How many play at a time when the receipts set the pace: more do not make a gateway faster.
 DEVICES_AT_ONCE = 50
 # A receipt comes within seconds; without any for so long, /healthz says so.

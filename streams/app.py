@@ -20,12 +20,12 @@ import faust  # noqa: TID251 (streams/ is where Faust lives)
 import structlog
 
 from ingest import health
+from ingest.follower import Follower
 from ingest.ports import SystemClock, VigieError
 from streams import metrics
 from streams.agents import Applier
 from streams.batch import Record
 from streams.errors import LogReplaced, StoreUnavailable, WorkerStopped, trace
-from streams.follower import Follower
 from streams.quiet import quiet
 from streams.timescale import Store, places
 from streams.transaction import Destinations

@@ -74,7 +74,7 @@ class LogReplaced(VigieError):
         super().__init__(
             f"{topic}, partition {partition}, ends at offset {end}, but {applied} records of it "
             "were applied: Kafka lost data, or the topic was made anew. Restore the topic, or set "
-            "vigie.progress.next_offset to the new log's start once its loss is accepted"
+            "internal.progress.next_offset to the new log's start once its loss is accepted"
         )
 
 

@@ -1,7 +1,7 @@
 """The database's schema: numbered SQL files, applied in order, once each, and never changed after.
 
 Each file runs in a transaction of its own, under an advisory lock, so that any number of processes
-may ask for it at once; `vigie.migration` records what was applied, with the file's checksum.
+may ask for it at once; `internal.migration` records what was applied, with the file's checksum.
 """
 
 from __future__ import annotations
@@ -90,9 +90,9 @@ def migrate(
     """
     with _Connected(database) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
-        connection.execute("CREATE SCHEMA IF NOT EXISTS vigie")
+        connection.execute("CREATE SCHEMA IF NOT EXISTS internal")
         connection.execute(
-            "CREATE TABLE IF NOT EXISTS vigie.migration (number int PRIMARY KEY,"
+            "CREATE TABLE IF NOT EXISTS internal.migration (number int PRIMARY KEY,"
             " name text NOT NULL, checksum text NOT NULL,"
             " applied timestamptz NOT NULL DEFAULT now())"
         )
@@ -153,10 +153,10 @@ class _Connected:
 
 
 def _recorded(connection: psycopg.Connection[tuple[Any, ...]]) -> dict[int, str]:
-    found = connection.execute("SELECT to_regclass('vigie.migration')").fetchone()
+    found = connection.execute("SELECT to_regclass('internal.migration')").fetchone()
     if found is None or found[0] is None:
         return {}
-    rows = connection.execute("SELECT number, checksum FROM vigie.migration").fetchall()
+    rows = connection.execute("SELECT number, checksum FROM internal.migration").fetchall()
     return dict(rows)
 
 
@@ -179,7 +179,7 @@ def _apply(connection: psycopg.Connection[tuple[Any, ...]], migration: Migration
     with connection.transaction():
         connection.execute(migration.text.encode())
         connection.execute(
-            "INSERT INTO vigie.migration (number, name, checksum) VALUES (%s, %s, %s)",
+            "INSERT INTO internal.migration (number, name, checksum) VALUES (%s, %s, %s)",
             (migration.number, migration.name, migration.checksum),
         )
 
@@ -187,11 +187,11 @@ def _apply(connection: psycopg.Connection[tuple[Any, ...]], migration: Migration
 def _fill(connection: psycopg.Connection[tuple[Any, ...]], places: Mapping[str, int]) -> None:
     with connection.transaction(), connection.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO vigie.vital (name, loinc, unit) VALUES (%s, %s, %s)"
+            "INSERT INTO internal.vital (name, loinc, unit) VALUES (%s, %s, %s)"
             " ON CONFLICT (name) DO UPDATE SET loinc = excluded.loinc, unit = excluded.unit",
             [(str(vital), spec.loinc, spec.unit) for vital, spec in SPECS.items()],
         )
         cursor.executemany(
-            "INSERT INTO vigie.progress (topic, partition) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+            "INSERT INTO internal.progress (topic, partition) VALUES (%s, %s) ON CONFLICT DO NOTHING",
             [(topic, p) for topic, count in places.items() for p in range(count)],
         )

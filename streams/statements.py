@@ -19,62 +19,62 @@ COPY_SCORES_TYPES = ["text", "timestamptz", "int2", "text", "float8"]
 # The order of the COPY is kept, so of two values for one reading the first stays.
 STORE = """
 WITH stored AS (
-    INSERT INTO vigie.sample
+    INSERT INTO internal.sample
            (series, time, value, quality, received, original_value, original_unit)
     SELECT * FROM pg_temp.incoming
     ON CONFLICT (series, time) DO NOTHING RETURNING series)
 SELECT series, count(*) FROM stored GROUP BY series"""
 LATEST = """
-INSERT INTO vigie.latest AS known (series, time, value, quality)
+INSERT INTO internal.latest AS known (series, time, value, quality)
 SELECT * FROM unnest(%b::int4[], %b::timestamptz[], %b::float8[], %b::int2[])
 ON CONFLICT (series) DO UPDATE
 SET time = excluded.time, value = excluded.value, quality = excluded.quality
 WHERE known.time < excluded.time"""
 ASSESSMENTS = """
-INSERT INTO vigie.assessment (patient, time, news2, news2_missing, anomaly)
+INSERT INTO internal.assessment (patient, time, news2, news2_missing, anomaly)
 SELECT patient, time, news2, string_to_array(missing, ','), anomaly
 FROM pg_temp.scores
 ON CONFLICT (patient, time) DO UPDATE
 SET news2 = excluded.news2, news2_missing = excluded.news2_missing, anomaly = excluded.anomaly"""
 STATES = """
-INSERT INTO vigie.state (patient, partition, state)
+INSERT INTO internal.state (patient, partition, state)
 SELECT * FROM unnest(%b::text[], %b::int4[], %b::bytea[])
 ON CONFLICT (patient) DO UPDATE SET partition = excluded.partition, state = excluded.state"""
 NEW_SERIES = """
-INSERT INTO vigie.series (patient, device, vital)
+INSERT INTO internal.series (patient, device, vital)
 SELECT * FROM unnest(%b::text[], %b::text[], %b::text[]) ON CONFLICT DO NOTHING"""
 KNOWN_SERIES = """
-SELECT s.patient, s.device, s.vital, s.id FROM vigie.series s
+SELECT s.patient, s.device, s.vital, s.id FROM internal.series s
 JOIN unnest(%b::text[], %b::text[], %b::text[]) AS n (patient, device, vital)
      USING (patient, device, vital)"""
-STATES_OF = "SELECT partition, patient, state FROM vigie.state WHERE partition = ANY(%b)"
+STATES_OF = "SELECT partition, patient, state FROM internal.state WHERE partition = ANY(%b)"
 PROGRESS = """
-SELECT partition, next_offset, revision, tick FROM vigie.progress
+SELECT partition, next_offset, revision, tick FROM internal.progress
 WHERE topic = %s AND partition = ANY(%b) ORDER BY partition"""
 ADVANCE = """
-UPDATE vigie.progress
+UPDATE internal.progress
 SET next_offset = %s, revision = %s, tick = %s, received = received + %s, stored = stored + %s,
     duplicate = duplicate + %s, dead = dead + %s, lost = lost + %s
 WHERE topic = %s AND partition = %s AND next_offset = %s"""
 # An episode whose watch was lost (a state that could not be read) would hold its rule for ever.
 ORPHANS = """
-UPDATE vigie.alert AS a SET ended = n.started, state = 'latched'
+UPDATE internal.alert AS a SET ended = n.started, state = 'latched'
 FROM unnest(%b::text[], %b::text[], %b::timestamptz[], %b::uuid[]) AS n (patient, rule, started, id)
 WHERE a.patient = n.patient AND a.rule = n.rule AND a.ended IS NULL AND a.id <> n.id
   AND a.id <> ALL(%b::uuid[])"""
 ALERTS = """
-INSERT INTO vigie.alert AS known (id, patient, rule, kind, priority, state, started, ended)
+INSERT INTO internal.alert AS known (id, patient, rule, kind, priority, state, started, ended)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (id) DO UPDATE
 SET priority = excluded.priority, state = excluded.state,
     ended = coalesce(known.ended, excluded.ended)"""
 EVENTS = """
-INSERT INTO vigie.alert_event (alert, number, time, phase, state, priority, finding)
+INSERT INTO internal.alert_event (alert, number, time, phase, state, priority, finding)
 VALUES (%s, %s, %s, %s, %s, %s, %s::text::jsonb) ON CONFLICT DO NOTHING"""
 DELIVERIES = """
-INSERT INTO vigie.delivery (id, alert, number, channel, recipient, measure)
+INSERT INTO internal.delivery (id, alert, number, channel, recipient, measure)
 VALUES (%s, %s, %s, %s, %s, %s::text::jsonb) ON CONFLICT DO NOTHING"""
-OUTBOX = "INSERT INTO vigie.outbox (topic, key, value) VALUES (%s, %s, %s)"
+OUTBOX = "INSERT INTO internal.outbox (topic, key, value) VALUES (%s, %s, %s)"
 LEDGER = """
 SELECT topic, partition, next_offset, tick, received, stored, duplicate, rejected, dead, lost,
        difference

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from streams.batch import Work
     from streams.timescale import Connection
 
-    # The columns of vigie.sample.
+    # The columns of internal.sample.
     Row = tuple[int, datetime, float, int, datetime, float | None, str | None]
 
 log = structlog.get_logger()
@@ -83,7 +83,7 @@ class Transaction:
         found = {row[0]: Progress(*row) for row in await cursor.fetchall()}
         if missing := [str(p) for p in wanted if p not in found]:
             raise SchemaMismatch(
-                f"vigie.progress has no row for {self._topic}, partitions {', '.join(missing)}: "
+                f"internal.progress has no row for {self._topic}, partitions {', '.join(missing)}: "
                 "run `vigie database migrate`"
             )
         return found

@@ -8,28 +8,27 @@ import uuid
 from typing import TYPE_CHECKING
 
 from deploy.local import accounts, kafka_wire
-from deploy.local.errors import LocalError, NotReady
+from deploy.local.errors import NotReady
+from deploy.local.install import DEPLOY
 from deploy.local.ports import LOOPBACK
 from deploy.local.programs import Program
-from deploy.local.site import DEPLOY, Site
 from deploy.local.state import write_private
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-VERSION = "4.3.1"  # as deploy/kafka/pom.xml pins it
+    from deploy.local.install import Software
+    from deploy.local.state import State
+
 # A broker of this size needs about 360 MB with the rest of the JVM (measured).
 MEMORY = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-Xshare:auto")
 # With every broker asked to stop at once, the last one waits for a quorum that is gone.
 STOP_SECONDS = 8
+USUAL, USUAL_CONTROLLER, STEP = 9092, 9093, 100
 
 
-def jars(opt: Path) -> Path:
-    """Give the folder of the broker's jars."""
-    return opt / f"kafka-{VERSION}"
-
-
-def properties(node: int, ports: dict[int, tuple[int, int]], data: Path) -> str:
+def broker_settings(node: int, ports: dict[int, tuple[int, int]], data: Path) -> str:
     """Give one broker's settings file.
 
     Parameters
@@ -59,113 +58,90 @@ def properties(node: int, ports: dict[int, tuple[int, int]], data: Path) -> str:
         "share.coordinator.state.topic.replication.factor": copies,
         "share.coordinator.state.topic.min.isr": in_step,
     }
-    shared = (DEPLOY / "kafka" / "broker.properties").read_text(encoding="utf-8")
+    shared = (DEPLOY / "kafka" / "server.properties").read_text(encoding="utf-8")
     return shared + "".join(f"{key}={value}\n" for key, value in own.items())
 
 
 class Kafka:
-    """The log that everything downstream of the gateway is rebuilt from."""
+    """The log that everything downstream of the gateway is rebuilt from.
+
+    Parameters
+    ----------
+    brokers : int
+        1, whose program is called `kafka`; or more, called `kafka-1`, `kafka-2`, ...
+    """
 
     name = "kafka"
-    settings = ("VIGIE_KAFKA",)
+    settings: tuple[str, ...] = ("VIGIE_KAFKA",)
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
-        self._state = site.state
+    def __init__(self, brokers: int = 1) -> None:
+        self._nodes = range(1, brokers + 1)
 
-    @property
-    def _folder(self) -> Path:
-        return self._state.home / "kafka"
-
-    @property
-    def _nodes(self) -> range:
-        return range(1, max(1, self._state.record.brokers) + 1)
-
-    def _client_port(self, node: int) -> int:
-        return self._state.record.ports[f"kafka-{node}"]
-
-    def prepare(self) -> list[Program]:
+    def programs(self, state: State, software: Software) -> list[Program]:
         """Write each broker's settings, and format its folder the first time."""
-        folder = accounts.own_folder(self._folder)
+        folder = accounts.own_folder(state.home / self.name)
         ports = {
             node: (
-                self._state.port(f"kafka-{node}", 8992 + 100 * node),
-                self._state.port(f"kafka-controller-{node}", 8995 + 100 * node),
+                state.port(f"kafka-{node}", USUAL + STEP * (node - 1)),
+                state.port(f"kafka-controller-{node}", USUAL_CONTROLLER + STEP * (node - 1)),
             )
             for node in self._nodes
         }
         for node in self._nodes:
             data = accounts.own_folder(folder / f"broker-{node}")
-            file = folder / f"broker-{node}.properties"
-            write_private(file, properties(node, ports, data))
-            accounts.give(file)
+            _write(_file(folder, node), broker_settings(node, ports, data))
         logging = folder / "log4j2.properties"
-        write_private(logging, (DEPLOY / "kafka" / logging.name).read_text(encoding="utf-8"))
-        accounts.give(logging)
-        self._format(folder)
-        return [self._program(node, folder, logging) for node in self._nodes]
+        _write(logging, (DEPLOY / "kafka" / logging.name).read_text(encoding="utf-8"))
+        self._format(folder, software)
+        return [self._program(node, folder, state, software) for node in self._nodes]
 
-    def programs(self) -> list[str]:
-        """Name the brokers."""
-        return [f"kafka-{node}" for node in self._nodes]
-
-    def complaint(self) -> str | None:
-        """Ask every broker for the cluster: all of them must be in it, under one controller."""
+    def is_ready(self, state: State, software: Software) -> bool:
+        """Whether every broker sees all brokers, under one controller."""
+        del software
         for node in self._nodes:
-            port = self._client_port(node)
             try:
-                cluster = kafka_wire.describe(port)
+                cluster = kafka_wire.describe(state.record.ports[f"kafka-{node}"])
             except OSError:
-                return f"nothing answers Kafka's protocol on port {port}"
+                return False
             if cluster.controller < 0 or len(cluster.brokers) < len(self._nodes):
-                count = len(cluster.brokers)
-                return f"broker {node} sees {count} of {len(self._nodes)} brokers"
-        return None
+                return False
+        return True
 
-    def finish(self) -> None:
-        """Nothing is left to do: topics are made by `vigie topics create`."""
-
-    def addresses(self) -> dict[str, str]:
+    def environment(self, state: State) -> Mapping[str, str]:
         """Give all brokers."""
-        brokers = (f"{LOOPBACK}:{self._client_port(node)}" for node in self._nodes)
+        brokers = (f"{LOOPBACK}:{state.record.ports[f'kafka-{node}']}" for node in self._nodes)
         return {"VIGIE_KAFKA": ",".join(brokers)}
 
-    def version(self) -> str:
-        """Give the pinned version."""
-        return VERSION
-
-    def _java(self, *arguments: str) -> tuple[str, ...]:
-        return ("java", *MEMORY, "-cp", f"{jars(self._site.opt)}/*", *arguments)
-
-    def _program(self, node: int, folder: Path, logging: Path) -> Program:
-        command = self._java(
-            f"-Dlog4j2.configurationFile={logging}",
-            "kafka.Kafka",
-            str(folder / f"broker-{node}.properties"),
-        )
-        signal = "KILL" if self._site.throwaway else "TERM"
+    def _program(self, node: int, folder: Path, state: State, software: Software) -> Program:
         return Program(
-            f"kafka-{node}", command, folder, stop_signal=signal, stop_seconds=STOP_SECONDS
+            self.name if len(self._nodes) == 1 else f"{self.name}-{node}",
+            _java(
+                software,
+                f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}",
+                "kafka.Kafka",
+                str(_file(folder, node)),
+            ),
+            folder,
+            # What a test's broker would write at an orderly stop is deleted anyway.
+            stop_signal="KILL" if state.record.throwaway else "TERM",
+            stop_seconds=STOP_SECONDS,
         )
 
-    def _format(self, folder: Path) -> None:
+    def _format(self, folder: Path, software: Software) -> None:
         """Give new folders the cluster's id, all at once: each is a JVM of its own."""
         identity = folder / "cluster-id"
         if not identity.exists():
             name = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
             # The command would read a leading dash as an option.
             write_private(identity, "V" + name[1:])
+        tool = (
+            "-XX:TieredStopAtLevel=1",
+            *("kafka.tools.StorageTool", "format"),
+            *("-t", identity.read_text(encoding="ascii"), "-c"),
+        )
         running = [
             subprocess.Popen(
-                self._java(
-                    "-XX:TieredStopAtLevel=1",
-                    "kafka.tools.StorageTool",
-                    "format",
-                    "-t",
-                    identity.read_text(encoding="ascii"),
-                    "-c",
-                    str(folder / f"broker-{node}.properties"),
-                ),
+                _java(software, *tool, str(_file(folder, node))),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
@@ -180,17 +156,14 @@ class Kafka:
             raise NotReady("Kafka's folder could not be formatted.", tail="\n".join(said))
 
 
-def check_brokers(recorded: int, wanted: int | None) -> int:
-    """Decide how many brokers this state folder has.
+def _file(folder: Path, node: int) -> Path:
+    return folder / f"broker-{node}.properties"
 
-    Raises
-    ------
-    LocalError
-        When its data was made with another number: brokers cannot come or go under their logs.
-    """
-    if recorded and wanted not in {None, recorded}:
-        raise LocalError(
-            f"This state folder's Kafka was made with {recorded} broker(s), not {wanted}. "
-            "Use another folder (--state), or leave --brokers away."
-        )
-    return recorded or wanted or 1
+
+def _java(software: Software, *arguments: str) -> tuple[str, ...]:
+    return ("java", *MEMORY, "-cp", f"{software.kafka}/*", *arguments)
+
+
+def _write(path: Path, text: str) -> None:
+    write_private(path, text)
+    accounts.give(path)

@@ -7,16 +7,22 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from deploy.local import accounts, tcp
+from deploy.local.install import DEPLOY
 from deploy.local.ports import LOOPBACK
 from deploy.local.programs import Program
-from deploy.local.site import DEPLOY, Site
 from deploy.local.state import write_private
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from deploy.local.install import Software
+    from deploy.local.state import State
+
 GATEWAY = "gateway"
-CONNACK = 0x20
+CONNACK, SUCCESS = 0x20, 0x00
+USUAL_DEVICES, USUAL_GATEWAY = 1883, 1884
+DOORS = ("mqtt-devices", "mqtt-gateway")
 # Devices on the loopback address are who they say they are: this is for one machine, where the
 # client id is the device id. Certificates belong to a broker that is reachable from elsewhere.
 LISTENERS = """\
@@ -33,7 +39,7 @@ persistence_location {folder}/data/
 """
 
 
-def settings(folder: Path, *, devices: int, gateway: int) -> str:
+def broker_settings(folder: Path, *, devices: int, gateway: int) -> str:
     """Give the broker's whole settings file: the shared part, then two listeners."""
     common = (DEPLOY / "mosquitto" / "common.conf").read_text(encoding="utf-8")
     rest = LISTENERS.format(devices=devices, gateway=gateway, folder=folder, host=LOOPBACK)
@@ -44,73 +50,50 @@ class Mosquitto:
     """The MQTT broker between devices and gateways."""
 
     name = "mosquitto"
-    settings = ("VIGIE_MQTT", "VIGIE_MQTT_DEVICES")
+    settings: tuple[str, ...] = ("VIGIE_MQTT", "VIGIE_MQTT_DEVICES")
 
-    def __init__(self, site: Site) -> None:
-        self._state = site.state
-
-    @property
-    def _folder(self) -> Path:
-        return self._state.home / "mosquitto"
-
-    @property
-    def _devices(self) -> int:
-        return self._state.record.ports["mqtt-devices"]
-
-    @property
-    def _gateway(self) -> int:
-        return self._state.record.ports["mqtt-gateway"]
-
-    def prepare(self) -> list[Program]:
+    def programs(self, state: State, software: Software) -> list[Program]:
         """Write settings, rules and the gateway's hashed password."""
-        folder = accounts.own_folder(self._folder)
+        del software
+        folder = accounts.own_folder(state.home / self.name)
         accounts.own_folder(folder / "data")
-        devices = self._state.port("mqtt-devices", 1883)
-        gateway = self._state.port("mqtt-gateway", 1884)
+        ports = {
+            "devices": state.port("mqtt-devices", USUAL_DEVICES),
+            "gateway": state.port("mqtt-gateway", USUAL_GATEWAY),
+        }
         for rules in ("acl-devices", "acl-gateway"):
-            write_private(folder / rules, (DEPLOY / "mosquitto" / rules).read_text("utf-8"))
-            accounts.give(folder / rules)
-        passwords = folder / "passwords"
-        write_private(passwords, f"{GATEWAY}:{self._state.password('mqtt-gateway')}\n")
+            _write(folder / rules, (DEPLOY / "mosquitto" / rules).read_text(encoding="utf-8"))
+        # Hashed in place, as a file, because a command line is public.
+        passwords = _write(folder / "passwords", f"{GATEWAY}:{_password(state)}\n")
         subprocess.run(["mosquitto_passwd", "-U", str(passwords)], check=True, capture_output=True)
         accounts.give(passwords)
-        file = folder / "mosquitto.conf"
-        write_private(file, settings(folder, devices=devices, gateway=gateway))
-        accounts.give(file)
-        command = (_executable(), "-c", str(file))
-        return [Program(self.name, command, folder)]
+        file = _write(folder / "mosquitto.conf", broker_settings(folder, **ports))
+        return [Program(self.name, (_executable(), "-c", str(file)), folder)]
 
-    def programs(self) -> list[str]:
-        """Name the one program."""
-        return [self.name]
-
-    def complaint(self) -> str | None:
-        """Connect to both listeners as MQTT 5 clients do, with the gateway's password on one."""
-        password = self._state.password("mqtt-gateway")
-        for port, user, word in ((self._devices, "", ""), (self._gateway, GATEWAY, password)):
+    def is_ready(self, state: State, software: Software) -> bool:
+        """Whether both doors accept an MQTT 5 client, the gateway's with its password."""
+        del software
+        doors = (
+            ("mqtt-devices", connect_packet("", "")),
+            ("mqtt-gateway", connect_packet(GATEWAY, _password(state))),
+        )
+        for port, packet in doors:
+            # CONNACK: its type, its length, no session, and the reason code 0 for success.
             try:
-                answer = tcp.exchange(port, connect_packet(user, word), length_prefix=False)
+                answer = tcp.exchange(state.record.ports[port], packet, length_prefix=False)
             except OSError:
-                return f"nothing answers MQTT on port {port}"
-            if answer[0] != CONNACK or answer[3] != 0:
-                return f"port {port} refuses an MQTT connection (reason {answer[3]:#04x})"
-        return None
+                return False
+            if answer[0] != CONNACK or answer[3] != SUCCESS:
+                return False
+        return True
 
-    def finish(self) -> None:
-        """Nothing is left to do."""
-
-    def addresses(self) -> dict[str, str]:
+    def environment(self, state: State) -> Mapping[str, str]:
         """Give the gateway's way in, with its password, and the devices'."""
-        password = self._state.password("mqtt-gateway")
+        at = {name: f"{LOOPBACK}:{state.record.ports[name]}" for name in DOORS}
         return {
-            "VIGIE_MQTT": f"mqtt://{GATEWAY}:{password}@{LOOPBACK}:{self._gateway}",
-            "VIGIE_MQTT_DEVICES": f"mqtt://{LOOPBACK}:{self._devices}",
+            "VIGIE_MQTT": f"mqtt://{GATEWAY}:{_password(state)}@{at['mqtt-gateway']}",
+            "VIGIE_MQTT_DEVICES": f"mqtt://{at['mqtt-devices']}",
         }
-
-    def version(self) -> str:
-        """Ask the installed broker."""
-        done = subprocess.run([_executable(), "-h"], capture_output=True, text=True, check=False)
-        return done.stdout.splitlines()[0].removeprefix("mosquitto version ")
 
 
 def connect_packet(user: str, password: str) -> bytes:
@@ -129,6 +112,15 @@ def connect_packet(user: str, password: str) -> bytes:
 def _text(text: str) -> bytes:
     raw = text.encode()
     return len(raw).to_bytes(2, "big") + raw
+
+
+def _password(state: State) -> str:
+    return state.password("mqtt-gateway")
+
+
+def _write(path: Path, text: str) -> Path:
+    write_private(path, text)
+    return accounts.give(path)
 
 
 def _executable() -> str:

@@ -48,7 +48,11 @@ class Servers:
 
     def kill(self, name: str) -> None:
         """Kill a program with -9; supervisord starts it again. PostgreSQL's children go with it."""
-        os.kill(self.pid(name), signal.SIGKILL)
+        pid = self.pid(name)
+        if not pid:
+            # Signalling process 0 would kill the caller's own process group.
+            raise LocalError(f"{name} does not run, so it cannot be killed.")
+        os.kill(pid, signal.SIGKILL)
 
     def halt(self, name: str) -> None:
         """Stop a program and leave it down."""

@@ -1,9 +1,9 @@
-"""TimescaleDB: PostgreSQL 17 with the extension, from a folder of its own (timescale-install.sh)."""
+"""TimescaleDB on PostgreSQL 17, from a folder of its own, which timescale-install.sh fills."""
 
 from __future__ import annotations
 
+import shutil
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploy.local import accounts
@@ -13,9 +13,14 @@ from deploy.local.programs import Program
 from deploy.local.state import write_private
 
 if TYPE_CHECKING:
-    from deploy.local.site import Site
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from deploy.local.install import Software
+    from deploy.local.state import State
 
 USER = DATABASE = "vigie"
+USUAL = 5432
 BASE = {
     "listen_addresses": f"'{LOOPBACK}'",
     "unix_socket_directories": "''",
@@ -50,12 +55,7 @@ INITDB = (
 )
 
 
-def prefix(opt: Path) -> Path:
-    """Give the folder that timescale-install.sh fills."""
-    return opt / "timescaledb"
-
-
-def settings(data: Path, port: int, *, throwaway: bool) -> str:
+def postgres_settings(data: Path, port: int, *, throwaway: bool) -> str:
     """Give the whole `postgresql.conf`."""
     own = {
         "data_directory": f"'{data}'",
@@ -71,102 +71,82 @@ class Timescale:
     """The database of readings, states, alerts and deliveries."""
 
     name = "timescale"
-    settings = ("VIGIE_DATABASE",)
+    settings: tuple[str, ...] = ("VIGIE_DATABASE",)
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
-        self._state = site.state
-        self._bin = prefix(site.opt) / "usr/lib/postgresql/17/bin"
-
-    @property
-    def _folder(self) -> Path:
-        return self._state.home / "timescale"
-
-    @property
-    def _port(self) -> int:
-        return self._state.record.ports["timescale"]
-
-    def prepare(self) -> list[Program]:
+    def programs(self, state: State, software: Software) -> list[Program]:
         """Make the cluster the first time; write its settings each time."""
-        folder = accounts.own_folder(self._folder)
+        folder = accounts.own_folder(state.home / self.name)
         data = folder / "data"
-        port = self._state.port("timescale", 5432)
+        port = state.port(self.name, USUAL)
         if not (data / "PG_VERSION").exists():
-            self._create(folder, data)
+            _create(folder, data, software, state.password(self.name))
         file = folder / "postgresql.conf"
-        write_private(file, settings(data, port, throwaway=self._site.throwaway))
+        text = postgres_settings(data, port, throwaway=state.record.throwaway)
+        write_private(file, text)
         accounts.give(file)
-        command = (str(self._bin / "postgres"), "-c", f"config_file={file}")
+        command = (str(software.postgres / "postgres"), "-c", f"config_file={file}")
         # SIGINT is PostgreSQL's fast stop: it does not wait for clients to leave.
         return [Program(self.name, command, folder, stop_signal="INT", stop_seconds=20)]
 
-    def programs(self) -> list[str]:
-        """Name the one program."""
-        return [self.name]
+    def is_ready(self, state: State, software: Software) -> bool:
+        """Whether the database `vigie` answers, with its extension; makes both the first time."""
+        found = _psql(
+            state, software, DATABASE, "SELECT 1 FROM pg_extension WHERE extname = 'timescaledb'"
+        )
+        if found.returncode == 0 and found.stdout.strip():
+            return True
+        if _psql(state, software, "postgres", "SELECT 1").returncode:
+            return False
+        # A failure here shows as never ready, and its reason stands in PostgreSQL's own log.
+        _psql(state, software, "postgres", f"CREATE DATABASE {DATABASE}")
+        made = _psql(state, software, DATABASE, "CREATE EXTENSION IF NOT EXISTS timescaledb")
+        return made.returncode == 0
 
-    def complaint(self) -> str | None:
-        """Run a statement as Vigie does, with its password."""
-        done = self._psql("postgres", "SELECT 1")
-        if done.returncode == 0:
-            return None
-        return f"PostgreSQL on port {self._port} does not answer: {done.stderr.strip()[-200:]}"
-
-    def finish(self) -> None:
-        """Make the database with its extension, unless it is there."""
-        found = self._sql("postgres", f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'")
-        if not found.strip():
-            self._sql("postgres", f"CREATE DATABASE {DATABASE}")
-        self._sql(DATABASE, "CREATE EXTENSION IF NOT EXISTS timescaledb")
-
-    def addresses(self) -> dict[str, str]:
+    def environment(self, state: State) -> Mapping[str, str]:
         """Give the database's address, with its password."""
-        password = self._state.password("timescale")
-        return {"VIGIE_DATABASE": f"postgresql://{USER}:{password}@{LOOPBACK}:{self._port}/{DATABASE}"}
+        login = f"{USER}:{state.password(self.name)}"
+        at = f"{LOOPBACK}:{state.record.ports[self.name]}"
+        return {"VIGIE_DATABASE": f"postgresql://{login}@{at}/{DATABASE}"}
 
-    def version(self) -> str:
-        """Give PostgreSQL's and the extension's version, as they were installed."""
-        stamp = prefix(self._site.opt) / ".complete"
-        packages = dict(
-            line.split("=", 1) for line in stamp.read_text(encoding="utf-8").splitlines()
-        )
-        base = packages.get("postgresql-17", "").partition("-")[0]
-        extension = packages.get("postgresql-17-timescaledb", "").partition("+")[0]
-        return f"{extension} on PostgreSQL {base}"
 
-    def _create(self, folder: Path, data: Path) -> None:
-        password = folder / "password"
-        write_private(password, self._state.password("timescale") + "\n")
-        accounts.give(password)
-        # The folder's name ends in `.new` until it is whole, so that a stop in between harms nothing.
-        fresh = folder / "data.new"
-        subprocess.run(["rm", "-rf", str(fresh)], check=True)
-        done = subprocess.run(
-            [str(self._bin / "initdb"), "-D", str(fresh), *INITDB, f"--pwfile={password}"],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd="/",
-            user=accounts.servers_account(),
-        )
-        password.unlink()
-        if done.returncode:
-            raise NotReady("PostgreSQL's folder could not be made.", tail=done.stdout + done.stderr)
-        fresh.rename(data)
+def _create(folder: Path, data: Path, software: Software, word: str) -> None:
+    password = folder / "password"
+    write_private(password, word + "\n")
+    accounts.give(password)
+    # Its name ends in `.new` until it is whole, so that a stop in between harms nothing.
+    fresh = folder / "data.new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    done = subprocess.run(
+        [str(software.postgres / "initdb"), "-D", str(fresh), *INITDB, f"--pwfile={password}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd="/",
+        user=accounts.servers_account(),
+    )
+    password.unlink()
+    if done.returncode:
+        raise NotReady("PostgreSQL's folder could not be made.", tail=done.stdout + done.stderr)
+    fresh.rename(data)
 
-    def _psql(self, database: str, statement: str) -> subprocess.CompletedProcess[str]:
-        environment = {"PGPASSWORD": self._state.password("timescale"), "PGCONNECT_TIMEOUT": "3"}
-        options = ("-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", USER, "-d", database)
-        return subprocess.run(
-            [str(self._bin / "psql"), *options, "-h", LOOPBACK, "-p", str(self._port), "-c", statement],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=environment,
-            cwd="/",
-        )
 
-    def _sql(self, database: str, statement: str) -> str:
-        done = self._psql(database, statement)
-        if done.returncode:
-            raise NotReady(f"PostgreSQL refuses `{statement}`.", tail=done.stderr)
-        return done.stdout
+def _psql(
+    state: State, software: Software, database: str, statement: str
+) -> subprocess.CompletedProcess[str]:
+    """Run one statement as Vigie's role. The password travels in the environment, never in argv."""
+    environment = {
+        "PGHOST": LOOPBACK,
+        "PGPORT": str(state.record.ports["timescale"]),
+        "PGUSER": USER,
+        "PGPASSWORD": state.password("timescale"),
+        "PGDATABASE": database,
+        "PGCONNECT_TIMEOUT": "3",
+    }
+    return subprocess.run(
+        [str(software.postgres / "psql"), "-XAtqc", statement],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+        cwd="/",
+    )

@@ -93,7 +93,7 @@ def _plain(database: str, *, unique: bool) -> float:
     """Store the same rows without any of our code between them and psycopg."""
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("DROP TABLE IF EXISTS plain")
-        connection.execute("CREATE TABLE plain (LIKE vigie.sample)")
+        connection.execute("CREATE TABLE plain (LIKE internal.sample)")
         if unique:
             connection.execute("SELECT create_hypertable('plain', by_range('time'))")
             connection.execute("CREATE UNIQUE INDEX ON plain (series, time)")

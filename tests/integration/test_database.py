@@ -76,8 +76,8 @@ def test_migrating_twice_and_from_many_sides_at_once_applies_each_file_once(data
     assert applied == [m.name for m in migrations.migrations()]
     assert {s.state for s in migrations.status(database)} == {"applied"}
     migrations.check(database)
-    assert rows(database, "SELECT count(*) FROM vigie.progress") == [(2,)]
-    assert rows(database, "SELECT count(*) FROM vigie.vital") == [(len(SPECS),)]
+    assert rows(database, "SELECT count(*) FROM internal.progress") == [(2,)]
+    assert rows(database, "SELECT count(*) FROM internal.vital") == [(len(SPECS),)]
 
 
 def test_a_fresh_database_says_what_is_pending(database: str) -> None:
@@ -225,7 +225,7 @@ async def test_what_was_rolled_back_left_nothing_and_can_be_written_again(
             await transaction.progress([0])
             await transaction.write([work(message(1, spo2=97))])
             raise ZeroDivisionError
-    assert rows(database, "SELECT count(*) FROM vigie.series") == [(0,)]
+    assert rows(database, "SELECT count(*) FROM internal.series") == [(0,)]
     assert (await write(store, work(message(1, spo2=97)))).stored == 1
     assert rows(database, "SELECT patient, vital, value FROM readings") == [("p-1", "spo2", 97.0)]
 
@@ -334,7 +334,7 @@ async def test_an_alert_starts_with_its_events_its_deliveries_and_its_record(
         database, "SELECT channel, recipient, state, number FROM deliveries ORDER BY channel"
     )
     assert found == [("ens", "idpe-1", "queued", 1), ("mail", "dr@x", "queued", 1)]
-    found = rows(database, "SELECT topic, key FROM vigie.outbox")
+    found = rows(database, "SELECT topic, key FROM internal.outbox")
     assert found == [("vigie.alerts", b"p-1")] * 2
 
 
@@ -379,7 +379,7 @@ async def test_a_dead_letter_waits_in_the_outbox_with_its_bytes(
         context(),
     )
     await write(store, judged)
-    ((topic, key, value),) = rows(database, "SELECT topic, key, value FROM vigie.outbox")
+    ((topic, key, value),) = rows(database, "SELECT topic, key, value FROM internal.outbox")
     assert (topic, key) == ("vigie.rejected", None)
     assert decode_rejected(value).payload == b"\x00poison"
     assert rows(database, "SELECT sum(dead)::int, sum(stored)::int FROM ledger") == [(1, 1)]

@@ -81,23 +81,23 @@ class Line:
         step = (told.alert, told.number, told.time, told.phase, told.state, told.priority)
         with psycopg.connect(self.database) as connection:
             connection.execute(
-                "INSERT INTO vigie.alert VALUES (%s, %s, %s, %s, %s, %s, %s)"
+                "INSERT INTO internal.alert VALUES (%s, %s, %s, %s, %s, %s, %s)"
                 " ON CONFLICT DO NOTHING",
                 (*alert, told.started),
             )
             connection.execute(
-                "INSERT INTO vigie.alert_event VALUES (%s, %s, %s, %s, %s, %s, %s::text::jsonb)",
+                "INSERT INTO internal.alert_event VALUES (%s, %s, %s, %s, %s, %s, %s::text::jsonb)",
                 (*step, encode(told.finding).decode()),
             )
             for one in deliveries(told, patient, "on-call@x.example"):
                 measure = encode(one.measure).decode() if one.measure else None
                 connection.execute(
-                    "INSERT INTO vigie.delivery (id, alert, number, channel, recipient, measure)"
+                    "INSERT INTO internal.delivery (id, alert, number, channel, recipient, measure)"
                     " VALUES (%s, %s, %s, %s, %s, %s::text::jsonb)",
                     (one.id, one.alert, one.number, one.channel, one.recipient, measure),
                 )
             connection.execute(
-                "INSERT INTO vigie.outbox (topic, key, value) VALUES ('alerts', %s, %s)",
+                "INSERT INTO internal.outbox (topic, key, value) VALUES ('alerts', %s, %s)",
                 (told.patient.encode(), encode(told)),
             )
             connection.execute("NOTIFY vigie_due")
@@ -202,7 +202,7 @@ async def test_a_mail_server_that_is_away_gets_the_mail_when_it_is_back(line: Li
     line.mailbox.close()
     async with line.dispatching():
         line.tell(story())
-        tries = "SELECT attempts FROM vigie.delivery WHERE channel = 'mail' AND attempts >= 2"
+        tries = "SELECT attempts FROM internal.delivery WHERE channel = 'mail' AND attempts >= 2"
         await until(lambda: line.rows(tries), "two attempts")
         ens, mail = line.journal()
         assert ens == ("ens", "accepted", None)  # the other channel was not delayed
@@ -319,13 +319,13 @@ async def test_at_the_end_what_could_not_be_sent_is_given_back_at_once(
     line.tell(story(), ens=None)
     async with line.dispatching():
         await until(line.mails, "the mail kept, and not yet answered")
-    found = line.rows("SELECT state, leased_until, attempts FROM vigie.delivery")
+    found = line.rows("SELECT state, leased_until, attempts FROM internal.delivery")
     assert found == [("queued", None, 0)]
 
 
 async def test_a_delivery_that_cannot_be_read_fails_and_stops_no_other(line: Line) -> None:
     line.tell(story(0), ens=None)
-    line.do("UPDATE vigie.alert_event SET finding = '{}'")
+    line.do("UPDATE internal.alert_event SET finding = '{}'")
     line.tell(story(1), ens=None)
     async with line.dispatching():
         await until(line.settled, "both deliveries settled")
@@ -347,7 +347,7 @@ async def test_a_claim_is_nobody_elses_until_its_lease_ends(line: Line) -> None:
         # The first one's lease is gone: it can give nothing back, yet a success stays a success.
         await journal.put_back(first, timedelta(hours=1), "late")
         await journal.release(first)
-        assert line.rows("SELECT attempts, reason FROM vigie.delivery") == [(2, None)]
+        assert line.rows("SELECT attempts, reason FROM internal.delivery") == [(2, None)]
         await journal.settle(first, Mail.settled)
         await journal.settle(second, Ens.settled, "too late")
     finally:
@@ -358,7 +358,7 @@ async def test_a_claim_is_nobody_elses_until_its_lease_ends(line: Line) -> None:
 async def test_the_figures_are_those_of_the_database(line: Line) -> None:
     line.tell(story(0))
     line.tell(story(1, priority=Priority.MEDIUM), ens=None)
-    line.do("UPDATE vigie.alert SET ended = now() WHERE priority = 'medium'")
+    line.do("UPDATE internal.alert SET ended = now() WHERE priority = 'medium'")
     journal = Journal(line.database)
     await journal.open()
     counts = await journal.counts()
@@ -422,7 +422,7 @@ async def test_alert_events_are_relayed_in_order_and_forgotten(line: Line) -> No
     _steps(line, 1, 2, 3)
     async with line.dispatching(sink):
         _steps(line, 4, 5, 6)
-        await until(lambda: line.rows("SELECT count(*) FROM vigie.outbox") == [(0,)], "empty")
+        await until(lambda: line.rows("SELECT count(*) FROM internal.outbox") == [(0,)], "empty")
     assert sink.steps() == STEPS
     assert {(topic, key) for topic, key, _ in sink.records} == {
         ("alerts", f"{MARKED_PATIENT}-7".encode())
@@ -433,7 +433,7 @@ async def test_a_restarted_relay_goes_on_where_the_log_had_stopped(line: Line) -
     failing = Memory(fail_at=2)
     _steps(line, 1, 2, 3, 4, 5, 6)
     async with line.dispatching(failing):
-        await until(lambda: line.rows("SELECT count(*) FROM vigie.outbox") == [(0,)], "empty")
+        await until(lambda: line.rows("SELECT count(*) FROM internal.outbox") == [(0,)], "empty")
     assert len({*failing.steps()}) == 6
     # What came again after the failure came in order, from the failed one on.
     assert failing.steps()[-4:] == STEPS[2:]
@@ -444,9 +444,9 @@ async def test_of_two_relays_one_works_and_the_other_takes_over(line: Line) -> N
     async with line.dispatching(second):
         async with line.dispatching(first):
             _steps(line, 1, 2, 3)
-            await until(lambda: line.rows("SELECT count(*) FROM vigie.outbox") == [(0,)], "empty")
+            await until(lambda: line.rows("SELECT count(*) FROM internal.outbox") == [(0,)], "empty")
         _steps(line, 4, 5, 6)
-        await until(lambda: line.rows("SELECT count(*) FROM vigie.outbox") == [(0,)], "empty")
+        await until(lambda: line.rows("SELECT count(*) FROM internal.outbox") == [(0,)], "empty")
     assert sorted(first.steps() + second.steps()) == STEPS
 
 
@@ -482,7 +482,7 @@ def start(line: Line) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
 
 def _end_leases(line: Line) -> None:
     """Let thirty seconds pass, as the database sees it."""
-    line.do("UPDATE vigie.delivery SET leased_until = now() WHERE leased_until IS NOT NULL")
+    line.do("UPDATE internal.delivery SET leased_until = now() WHERE leased_until IS NOT NULL")
 
 
 def _metrics(line: Line) -> httpx.Client:

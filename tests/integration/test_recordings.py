@@ -19,11 +19,12 @@ import psycopg
 import pytest
 
 from ingest.readings import Refusal, Vital, judge
-from tests.integration.broker import Broker
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from deploy.local.servers import Servers
 
 pytestmark = [pytest.mark.servers, pytest.mark.recordings, pytest.mark.timeout(600)]
 
@@ -38,17 +39,14 @@ Rows = dict[tuple[str, str, datetime], float]
 
 
 class Line:
-    """Gateway and worker as processes, on servers of the test."""
+    """Gateway and worker as processes, on the suite's servers."""
 
-    def __init__(self, kafka: str, database: str, broker: Broker, folder: Path) -> None:
-        self.database = database
+    def __init__(self, servers: Servers, folder: Path) -> None:
+        self.database = servers.environment["VIGIE_DATABASE"]
         self._folder = folder
         self._environment = {
             **os.environ,
-            "VIGIE_KAFKA": kafka,
-            "VIGIE_DATABASE": database,
-            "VIGIE_MQTT": broker.url,
-            "VIGIE_MQTT_DEVICES": broker.url,
+            **servers.environment,
             "VIGIE_STATE": str(folder / "state"),
         }
 
@@ -103,17 +101,12 @@ def recordings() -> Path:
 
 
 @pytest.fixture
-def line(kafka: str, database: str, tmp_path: Path) -> Iterator[Line]:
-    broker = Broker(tmp_path)
-    broker.start()
-    made = Line(kafka, database, broker, tmp_path)
+def line(line_servers: Servers, tmp_path: Path) -> Iterator[Line]:
+    made = Line(line_servers, tmp_path)
     made.vigie("topics", "create")
     made.vigie("database", "migrate")
-    try:
-        with made.running("gateway", "worker"):
-            yield made
-    finally:
-        broker.kill()
+    with made.running("gateway", "worker"):
+        yield made
 
 
 def in_the_file(folder: Path, end: datetime) -> tuple[Rows, int]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import paho.mqtt.client as mqtt
@@ -19,7 +21,6 @@ from tests.integration.broker import Broker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from simulators.pending import Tally
 
@@ -130,3 +131,15 @@ def test_devices_outlive_a_broker_that_is_killed(broker: Broker) -> None:
     assert outcome.whole
     assert outcome.tally.instants == DEVICES * 1200
     assert gateway.instants == expected(played)
+
+
+def test_devices_that_come_and_go_leave_no_descriptor_behind(broker: Broker) -> None:
+    descriptors = Path("/proc/self/fd")
+    gc.disable()  # so that what is left to the garbage collector is seen
+    try:
+        before = len(list(descriptors.iterdir()))
+        for number in range(30):
+            Bedside(f"d-{number}", broker.url, first_seq=1).close()
+        assert len(list(descriptors.iterdir())) <= before + 3
+    finally:
+        gc.enable()

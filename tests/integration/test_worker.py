@@ -150,7 +150,7 @@ def test_poison_goes_to_quarantine_and_everything_else_goes_on(site: Site) -> No
         site.wait_applied(worker)
         assert worker.terminate() == 0
     assert stored(site) == ward.told
-    letters = [decode_rejected(v) for _, v in site.rows("SELECT topic, value FROM vigie.outbox")]
+    letters = [decode_rejected(v) for _, v in site.rows("SELECT topic, value FROM internal.outbox")]
     assert {r.reason for letter in letters for r in letter.refused} == {Refusal.UNDECODABLE}
     assert {letter.place for letter in letters} == {
         f"{site.names.readings}/{partition}/1" for partition in range(3)
@@ -185,7 +185,7 @@ def test_a_database_restored_from_a_backup_is_caught_up_from_its_own_place(site:
         assert worker.terminate() == 0  # Kafka's committed offsets are at the end now
     # The backup was taken when partition 0 had got to 3, and the others had not begun.
     site.do(
-        "DELETE FROM vigie.sample; DELETE FROM vigie.state; UPDATE vigie.progress"
+        "DELETE FROM internal.sample; DELETE FROM internal.state; UPDATE internal.progress"
         " SET next_offset = CASE partition WHEN 0 THEN 3 ELSE 0 END"
     )
     with site.worker() as worker:
@@ -203,7 +203,7 @@ def test_a_gap_in_the_offsets_ends_the_worker_and_the_next_one_starts_at_its_own
     site.send(ward.bundles(40))
     with site.worker() as worker:
         site.wait_applied(worker)
-        site.do("UPDATE vigie.progress SET next_offset = next_offset - 3 WHERE partition = 0")
+        site.do("UPDATE internal.progress SET next_offset = next_offset - 3 WHERE partition = 0")
         site.send(ward.bundles(PARTITIONS))
         assert worker.wait_exit() == 1
         assert "start again at its own offset" in worker.log()
@@ -226,7 +226,7 @@ def test_records_that_kafka_deleted_are_counted_as_lost_and_gone_past(site: Site
 
 
 def test_a_log_that_ends_before_our_place_is_not_our_log(site: Site) -> None:
-    site.do("UPDATE vigie.progress SET next_offset = 100 WHERE partition = 2")
+    site.do("UPDATE internal.progress SET next_offset = 100 WHERE partition = 2")
     with site.worker() as worker:
         assert worker.wait_exit() == 1
         assert "Kafka lost data, or the topic was made anew" in worker.log()

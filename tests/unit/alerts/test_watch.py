@@ -224,7 +224,7 @@ def test_a_state_is_small_with_every_alert_open() -> None:
     for n in range(1000):
         watch.observe(icu, device, at(n, healthy(random)))
     low = Patient("p-1", Profile.ICU, limits=dict.fromkeys(healthy(random), Limit(low=1e6)))
-    events = []
+    events: list[AlertEvent] = []
     for n in range(1000, 1060):
         events += watch.observe(low, device, at(n, ILL)).events
     assert {e.finding.rule for e in events if e.phase is Phase.START} == {

@@ -1,4 +1,4 @@
-"""The registry as the worker knows it: read along, and waited for where the log is ahead of it."""
+"""The registry, followed live: gateway and worker hold it in memory and read along."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition  # noqa: TID251 (to move to ingest/kafka.py)
-from aiokafka.errors import KafkaError  # noqa: TID251 (as above)
 
+from ingest import kafka
 from ingest.codec import decode_registry
-from ingest.ports import MalformedRecord
+from ingest.ports import LogUnavailable, MalformedRecord
 from ingest.registry import Registry
 
 if TYPE_CHECKING:
-    from aiokafka import ConsumerRecord  # noqa: TID251 (as above)
+    from collections.abc import Callable
 
 log = structlog.get_logger()
 
@@ -25,35 +24,37 @@ PAUSE_SECONDS = 1.0
 
 
 class Follower:
-    """Reads the registry's topic from its beginning, for as long as the worker lives.
+    """Reads the registry's topic from its beginning, for as long as the process lives.
 
     `reached` is the revision up to which every record was read. It is the place in the topic, not
     the newest record's: compaction may have taken that one away.
     """
 
-    def __init__(self, kafka: str, topic: str) -> None:
-        self._kafka = kafka
-        self._place = TopicPartition(topic, 0)
+    def __init__(self, address: str, topic: str = kafka.REGISTRY) -> None:
+        self._address = address
+        self._topic = topic
+        self._changed: Callable[[], None] = lambda: None
         self.registry = Registry()
         self.reached = 0
         self._moved = asyncio.Condition()
         self._caught_up = asyncio.Event()
 
+    def on_change(self, changed: Callable[[], None]) -> None:
+        """Call back, in the event loop, after each step forward."""
+        self._changed = changed
+
     async def run(self) -> None:
         """Follow until cancelled, whatever happens to Kafka meanwhile."""
         told = False
         while True:
-            consumer = AIOKafkaConsumer(bootstrap_servers=self._kafka, auto_offset_reset="earliest")
             try:
-                await consumer.start()
-                told = False
-                await self._follow(consumer)
-            except KafkaError as error:
+                async with kafka.reading(self._address, self._topic) as reader:
+                    told = False
+                    await self._follow(reader)
+            except LogUnavailable as error:
                 if not told:
-                    log.warning("the registry's topic is away", error=type(error).__name__)
+                    log.warning("the registry's topic is away", error=str(error))
                 told = True
-            finally:
-                await consumer.stop()
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def caught_up(self) -> None:
@@ -70,25 +71,26 @@ class Follower:
             except TimeoutError:
                 continue
 
-    async def _follow(self, consumer: AIOKafkaConsumer) -> None:
-        consumer.assign([self._place])
-        consumer.seek(self._place, self.reached)
-        end = (await consumer.end_offsets([self._place]))[self._place]
+    async def _follow(self, reader: kafka.Reader) -> None:
+        reader.seek({0: self.reached})
+        end = (await reader.ends())[0]
         while True:
             if self.reached >= end:
                 self._caught_up.set()
-            found = await consumer.getmany(timeout_ms=1000)
-            for record in found.get(self._place, []):
+            for record in await reader.take():
                 self._take(record)
-            self.reached = max(self.reached, await consumer.position(self._place))
-            async with self._moved:
-                self._moved.notify_all()
+            place = (await reader.places())[0]
+            if place > self.reached:
+                self.reached = place
+                self._changed()
+                async with self._moved:
+                    self._moved.notify_all()
 
-    def _take(self, record: ConsumerRecord) -> None:
+    def _take(self, record: kafka.Record) -> None:
         try:
             entity = None if record.value is None else decode_registry(record.value)
         except MalformedRecord as error:
-            # The gateway went past it too; what it meant to change stays as it was.
-            log.error("registry record skipped", offset=record.offset, error=str(error))  # noqa: TRY400
+            # Every process goes past it: what it meant to change stays as it was.
+            log.error("registry record skipped", offset=record.offset, error=str(error))  # noqa: TRY400 (its trace tells nothing)
             return
         self.registry.apply(record.offset, record.key or b"", entity)

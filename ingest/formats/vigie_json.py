@@ -1,0 +1,239 @@
+"""Vigie's own JSON: `{"seq": 1042, "readings": [{"time": "...", "heart_rate": 72}]}`.
+
+A good message is decoded once, by msgspec. One that msgspec refuses is read again by the standard
+library, element by element, so that what is good in it is kept and what is not has its place named.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+
+from ingest.codec import Refused
+from ingest.readings import ACVPU, SPECS, Instant, Original, Quality, Refusal, Vital
+from ingest.units import conversion
+
+MESSAGE_BYTES = 256 * 1024
+READINGS = 10_000
+SEQ_MAX = 2**63 - 1
+# Clocks: up to a minute ahead is ordinary drift; up to ten it is kept and marked; beyond, the
+# device's clock is wrong. Ours; a later reading of the same device would seem late otherwise.
+AHEAD_UNMARKED, AHEAD_KEPT = timedelta(minutes=1), timedelta(minutes=10)
+# Devices that keep data for years exist (daily weights); before that a clock was never set.
+OLDEST = timedelta(days=3653)
+NAME_CHARACTERS = 64
+
+_VITALS = {vital.value: vital for vital in Vital}
+
+
+class _Quantity(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    value: float
+    unit: str
+
+
+_Raw = float | bool | str | _Quantity
+
+
+class _Wire(msgspec.Struct, gc=False):
+    seq: Annotated[int, msgspec.Meta(ge=1, le=SEQ_MAX)]
+    readings: list[dict[str, _Raw]]
+    device: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class Decoded(NamedTuple):
+    """What a message came to: instants to keep, and what was refused of it, with its place.
+
+    `seq` is None when the message has no usable number: then there can be no receipt for it.
+    """
+
+    seq: int | None
+    instants: list[Instant]
+    refused: list[Refused]
+
+
+_decoder = msgspec.json.Decoder(_Wire)
+
+
+def decode(payload: bytes, device: str, received: datetime) -> Decoded:
+    """Read a message of this device, received at `received` (UTC). Never raises.
+
+    >>> sent = b'{"seq": 7, "readings": [{"time": "2026-11-24T03:00:00Z", "spo2": 97, "hart": 1}]}'
+    >>> decode(sent, "dev-1", datetime(2026, 11, 24, 3, 0, 1, tzinfo=UTC)).refused
+    [Refused(reason=<Refusal.UNKNOWN_VITAL: 'unknown-vital'>, at='readings[0].hart')]
+    """
+    if len(payload) > MESSAGE_BYTES:
+        return _whole(Refusal.TOO_LARGE)
+    try:
+        wire = _decoder.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _slowly(payload, device, received)
+    if wire.device is not msgspec.UNSET and wire.device != device:
+        return _whole(Refusal.DEVICE_MISMATCH, wire.seq)
+    return _judge(wire.seq, wire.readings, received)
+
+
+def _whole(reason: Refusal, seq: int | None = None, at: str = "") -> Decoded:
+    return Decoded(seq, [], [Refused(reason, at)])
+
+
+def _slowly(payload: bytes, device: str, received: datetime) -> Decoded:
+    """Read what msgspec refused; NaN and 1e999 pass here, to be refused where they stand."""
+    if not payload.strip():
+        return _whole(Refusal.EMPTY)
+    try:
+        message = json.loads(payload)
+    except RecursionError:
+        return _whole(Refusal.TOO_DEEP)
+    except ValueError:  # not JSON, not UTF-8, or a number of thousands of digits
+        return _whole(Refusal.NOT_JSON)
+    if not isinstance(message, dict):
+        return _whole(Refusal.NOT_AN_OBJECT)
+    seq = message.get("seq")
+    if type(seq) is not int or not 1 <= seq <= SEQ_MAX:
+        return _whole(Refusal.BAD_SEQ, at="seq")
+    if message.get("device", device) != device:
+        return _whole(Refusal.DEVICE_MISMATCH, seq)
+    readings = message.get("readings")
+    if not isinstance(readings, list):
+        return _whole(Refusal.BAD_READINGS, seq, "readings")
+    return _judge(seq, readings, received)
+
+
+def _judge(seq: int, readings: list[Any], received: datetime) -> Decoded:
+    if not readings or len(readings) > READINGS:
+        return _whole(Refusal.BAD_READINGS, seq, "readings")
+    instants: list[Instant] = []
+    refused: list[Refused] = []
+    for index, reading in enumerate(readings):
+        if not isinstance(reading, dict):
+            refused.append(Refused(Refusal.NOT_AN_OBJECT, f"readings[{index}]"))
+            continue
+        time = _time(reading.get("time", msgspec.UNSET), received)
+        if isinstance(time, Refusal):
+            refused.append(Refused(time, f"readings[{index}].time"))
+            continue
+        instant = _instant(index, reading, time, received, refused)
+        if instant is not None:
+            instants.append(instant)
+    return Decoded(seq, instants, refused)
+
+
+def _time(text: object, received: datetime) -> datetime | Refusal:
+    if not isinstance(text, str):
+        return Refusal.MISSING_TIME if text is msgspec.UNSET else Refusal.BAD_TIME
+    try:
+        time = msgspec.convert(text, datetime)
+        if time.tzinfo is None:
+            return Refusal.NO_TIME_ZONE
+        time = time.astimezone(UTC)
+    except (msgspec.ValidationError, ValueError, OverflowError):
+        return Refusal.BAD_TIME
+    if time - received > AHEAD_KEPT:
+        return Refusal.TIME_AHEAD
+    if received - time > OLDEST:
+        return Refusal.TIME_TOO_OLD
+    return time
+
+
+def _instant(
+    index: int,
+    reading: dict[Any, Any],
+    time: datetime,
+    received: datetime,
+    refused: list[Refused],
+) -> Instant | None:
+    values: dict[Vital, float] = {}
+    quality: dict[Vital, int] = {}
+    original: dict[Vital, Original] = {}
+    ahead = Quality.AHEAD if time - received > AHEAD_UNMARKED else Quality.GOOD
+    for name, raw in reading.items():
+        if name == "time":
+            continue
+        vital = _VITALS.get(name)
+        if vital is None:
+            at = f"readings[{index}].{name[:NAME_CHARACTERS]}"
+            refused.append(Refused(Refusal.UNKNOWN_VITAL, at))
+            continue
+        if type(raw) is float and vital not in _CODED:
+            value: float | Refused = raw  # the common case, without a call
+        else:
+            value = _value(f"readings[{index}].{name}", vital, raw, original)
+        if isinstance(value, Refused):
+            refused.append(value)
+            continue
+        spec = SPECS[vital]
+        if not spec.hard[0] <= value <= spec.hard[1]:  # NaN and infinity are not inside either
+            reason = Refusal.OUT_OF_RANGE if math.isfinite(value) else Refusal.NOT_FINITE
+            refused.append(Refused(reason, f"readings[{index}].{name}"))
+            original.pop(vital, None)
+            continue
+        values[vital] = value
+        doubt = ahead if spec.suspect[0] <= value <= spec.suspect[1] else ahead | Quality.SUSPECT
+        if doubt:
+            quality[vital] = int(doubt)
+    if not values:
+        if len(reading) == 1:
+            refused.append(Refused(Refusal.NO_VITALS, f"readings[{index}]"))
+        return None
+    return Instant(time, values, quality, original)
+
+
+# Vitals that are not sent as plain numbers.
+_CODED = frozenset({Vital.CONSCIOUSNESS, Vital.SUPPLEMENTAL_OXYGEN})
+
+
+def _value(at: str, vital: Vital, raw: object, original: dict[Vital, Original]) -> float | Refused:
+    """Read one value in whatever form it came; notes the original where it was converted."""
+    if raw is None:
+        return Refused(Refusal.NULL, at)
+    if vital is Vital.CONSCIOUSNESS:
+        if isinstance(raw, str) and len(raw) == 1 and raw in ACVPU:
+            return float(ACVPU.index(raw))
+        return Refused(Refusal.UNKNOWN_CODE, at)
+    if vital is Vital.SUPPLEMENTAL_OXYGEN:
+        return float(raw) if isinstance(raw, bool) else Refused(Refusal.UNKNOWN_CODE, at)
+    if isinstance(raw, _Quantity):
+        return _converted(at, vital, raw.value, raw.unit, original)
+    if isinstance(raw, dict):
+        return _object(at, vital, raw, original)
+    return _number(at, raw)
+
+
+def _object(
+    at: str, vital: Vital, raw: dict[Any, Any], original: dict[Vital, Original]
+) -> float | Refused:
+    for field in raw:
+        if field not in {"value", "unit"}:
+            return Refused(Refusal.UNKNOWN_FIELD, f"{at}.{field[:NAME_CHARACTERS]}")
+    if raw.get("value") is None:
+        return Refused(Refusal.NULL, f"{at}.value")
+    unit = raw.get("unit")
+    if not isinstance(unit, str):
+        return Refused(Refusal.UNKNOWN_UNIT, f"{at}.unit")
+    value = _number(f"{at}.value", raw["value"])
+    return value if isinstance(value, Refused) else _converted(at, vital, value, unit, original)
+
+
+def _number(at: str, raw: object) -> float | Refused:
+    if isinstance(raw, bool) or not isinstance(raw, int | float):
+        return Refused(Refusal.NOT_A_NUMBER, at)
+    try:
+        value = float(raw)
+    except OverflowError:
+        return Refused(Refusal.NOT_FINITE, at)
+    return value if math.isfinite(value) else Refused(Refusal.NOT_FINITE, at)
+
+
+def _converted(
+    at: str, vital: Vital, value: float, unit: str, original: dict[Vital, Original]
+) -> float | Refused:
+    convert = conversion(vital, unit)
+    if convert is None:
+        return Refused(Refusal.UNKNOWN_UNIT, f"{at}.unit")
+    if unit != SPECS[vital].unit:
+        original[vital] = Original(value, unit)
+    return convert(value)

@@ -1,0 +1,241 @@
+"""The gateway: receive, identify, decode, bundle, write to the log; only then acknowledge.
+
+One asyncio loop, a callback per message, a few tasks in all. What belongs to a message (its
+bundles, its refusals) is in Kafka before the broker hears PUBACK and the device gets its receipt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import structlog
+
+from ingest import kafka, metrics
+from ingest.bundles import Flush, ticks
+from ingest.codec import Message, Refused, Rejected
+from ingest.formats import vigie_json
+from ingest.pipeline import Pipeline, Shipment
+from ingest.readings import Refusal
+from ingest.receipts import Receipts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from ingest.follower import Follower
+    from ingest.ports import Clock, Sink, Source
+    from ingest.readings import Instant
+
+log = structlog.get_logger()
+
+# Messages of so many milliseconds share their bundles: it costs that much latency, and saves the
+# worker and Kafka a record per message (docs/performance.md).
+FLUSH_SECONDS = 0.005
+FLUSH_BYTES = 1024 * 1024
+# Back-pressure: with so much under way, the broker's socket is not read until half of it is safe.
+UNDER_WAY_MESSAGES, UNDER_WAY_BYTES = 20_000, 64 * 1024 * 1024
+TICK_SECONDS = 2.0
+# Kept whole in quarantine up to the largest message that is taken; of larger ones the beginning.
+KEPT_BYTES = 64 * 1024
+DRAIN_SECONDS = 10.0
+TELL_REFUSALS_SECONDS = 60.0
+
+_PREFIX, _SUFFIX = "vigie/v1/", "/readings"
+
+
+class Gateway:
+    """One gateway, named `name` in bundles, ticks and quarantine.
+
+    `follower` holds the registry under which messages are accepted.
+    """
+
+    def __init__(
+        self, source: Source, sink: Sink, follower: Follower, clock: Clock, name: str
+    ) -> None:
+        self._source, self._clock, self._name = source, clock, name
+        self._follower = follower
+        self._pipeline = Pipeline(sink)
+        self._receipts = Receipts(source.publish)
+        self._session = 0
+        self._flush = Flush(0, 0.0)
+        self._timer: asyncio.TimerHandle | None = None
+        self._messages = self._bytes = 0
+        self._told: Counter[Refusal] = Counter()
+        self._revision = 0
+
+    @property
+    def trouble(self) -> str | None:
+        """What Kafka said last, while it does not take records."""
+        return self._pipeline.trouble
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then settle what was taken. Raises SettingError."""
+        async with asyncio.TaskGroup() as tasks:
+            following = tasks.create_task(self._follower.run())
+            await _first(self._follower.caught_up(), stop)
+            background = [
+                following,
+                tasks.create_task(self._pipeline.run()),
+                tasks.create_task(self._source.run(self.take, self._connected)),
+                tasks.create_task(self._tick_for_ever()),
+                tasks.create_task(self._tell_refusals()),
+            ]
+            await stop.wait()
+            await self._drain()
+            for task in background:
+                task.cancel()
+
+    def changed(self) -> None:
+        """Let the log know, before any message is accepted under it, that the registry moved."""
+        self._ship()
+        self._tick()
+
+    def take(self, topic: str, payload: bytes, packet: int) -> None:
+        """Take one message. Called for each PUBLISH, in order of arrival; never raises."""
+        flush = self._flush
+        if not flush.messages:
+            flush.session, flush.began = self._session, monotonic()
+            self._timer = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self._ship)
+        flush.messages += 1
+        flush.size += len(payload)
+        if packet:
+            flush.packets.append(packet)
+        self._accept(flush, topic, payload, self._clock.now())
+        if flush.size >= FLUSH_BYTES:
+            self._ship()
+
+    def _accept(self, flush: Flush, topic: str, payload: bytes, received: datetime) -> None:
+        device = topic.removeprefix(_PREFIX).removesuffix(_SUFFIX)
+        if f"{_PREFIX}{device}{_SUFFIX}" != topic or "/" in device:
+            refused = [Refused(Refusal.UNKNOWN_TOPIC)]
+            self._refuse(flush, "", topic, payload, received, None, refused)
+            return
+        seq, instants, refused = vigie_json.decode(payload, device, received)
+        if not self._follower.registry.knows(device):
+            instants, refused = [], [Refused(Refusal.UNKNOWN_DEVICE)]
+        for patient, worn in self._by_wearer(device, instants, refused).items():
+            message = Message(patient, device, seq or 0, received, tuple(worn))
+            flush.bundles[kafka.partition_of(patient)].append(message)
+            metrics.READINGS_ACCEPTED.inc(sum(len(instant.values) for instant in worn))
+        if refused:
+            self._refuse(flush, device, topic, payload, received, seq, refused)
+        if seq is not None:
+            flush.answers.append((device, seq, refused))
+
+    def _by_wearer(
+        self, device: str, instants: Sequence[Instant], refused: list[Refused]
+    ) -> dict[str, list[Instant]]:
+        """Sort instants by who wore the device then; nearly always that is one patient."""
+        worn: defaultdict[str, list[Instant]] = defaultdict(list)
+        for index, instant in enumerate(instants):
+            patient = self._follower.registry.wearer(device, instant.time)
+            if isinstance(patient, Refusal):
+                refused.append(Refused(patient, f"readings[{index}]"))
+            else:
+                worn[patient].append(instant)
+        return worn
+
+    def _refuse(
+        self,
+        flush: Flush,
+        device: str,
+        topic: str,
+        payload: bytes,
+        received: datetime,
+        seq: int | None,
+        refused: list[Refused],
+    ) -> None:
+        for one in refused:
+            metrics.REFUSED.labels(one.reason.value).inc()
+            self._told[one.reason] += 1
+        size = len(payload)
+        kept = payload if size <= vigie_json.MESSAGE_BYTES else payload[:KEPT_BYTES]
+        flush.rejected.append(
+            Rejected(device, topic, tuple(refused), received, self._name, size, kept, seq)
+        )
+
+    def _ship(self) -> None:
+        """Send what was gathered on its way."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        flush = self._flush
+        if not flush.messages:
+            return
+        self._flush = Flush(self._session, 0.0)
+        self._messages += flush.messages
+        self._bytes += flush.size
+        metrics.MESSAGES_RECEIVED.inc(flush.messages)
+        metrics.UNACKNOWLEDGED.set(self._messages)
+        if self._messages > UNDER_WAY_MESSAGES or self._bytes > UNDER_WAY_BYTES:
+            self._source.pause()
+        records = list(flush.records(self._name))
+        self._pipeline.ship(Shipment(records, lambda: self._settled(flush)))
+
+    def _settled(self, flush: Flush) -> None:
+        """Acknowledge: Kafka has everything of this flush, and of all before it."""
+        if flush.session == self._session:
+            self._source.acknowledge(flush.packets)
+        for device, seq, refused in flush.answers:
+            self._receipts.add(device, seq, refused)
+        self._messages -= flush.messages
+        self._bytes -= flush.size
+        metrics.UNACKNOWLEDGED.set(self._messages)
+        metrics.MESSAGES_SAFE.inc(flush.messages)
+        metrics.PUBLISH_SECONDS.observe(monotonic() - flush.began)
+        if self._messages <= UNDER_WAY_MESSAGES // 2 and self._bytes <= UNDER_WAY_BYTES // 2:
+            self._source.resume()
+
+    def _connected(self) -> None:
+        """Begin a session: packets of the one before are void, the broker sends them again."""
+        self._ship()
+        self._session += 1
+        self._tick()
+
+    def _tick(self) -> None:
+        revision = self._follower.reached
+        metrics.REGISTRY_REVISION.set(revision)
+        # While Kafka is away ticks would pile up; when the feed is dead, time stands still.
+        if self._pipeline.trouble is None:
+            records = list(ticks(self._name, self._clock.now(), revision))
+            self._pipeline.ship(Shipment(records, lambda: None))
+            self._revision = revision
+
+    async def _tick_for_ever(self) -> None:
+        while True:
+            metrics.CONNECTED.set(self._source.connected)
+            if self._source.connected:
+                self._ship()
+                self._tick()
+            await asyncio.sleep(TICK_SECONDS)
+
+    async def _tell_refusals(self) -> None:
+        """Say now and then how much was refused, and why: counts only."""
+        while True:
+            await asyncio.sleep(TELL_REFUSALS_SECONDS)
+            told, self._told = self._told, Counter()
+            if told:
+                log.warning("refused", **{reason.value: count for reason, count in told.items()})
+
+    async def _drain(self) -> None:
+        """Take no more, settle what was taken, say so, and leave."""
+        self._source.pause()
+        self._ship()
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await self._pipeline.idle()
+        except TimeoutError:
+            log.warning("left without Kafka's answer", messages=self._messages)
+        self._receipts.send()
+        await self._source.close()
+
+
+async def _first(waited: object, stop: asyncio.Event) -> None:
+    """Wait for a coroutine, or for the order to stop."""
+    tasks = [asyncio.ensure_future(waited), asyncio.ensure_future(stop.wait())]  # type: ignore[call-overload]  # any awaitable
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()

@@ -1,0 +1,191 @@
+"""A broker that speaks only MQTT 3.1.1, by paho-mqtt in our own loop, behind the same port.
+
+Shared subscriptions are an MQTT 5 thing, and so is a session's expiry: one gateway per such broker,
+and the session stays until the broker forgets it. paho's thread is not used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+import paho.mqtt.client as mqtt  # noqa: TID251 (this is its one adapter)
+import structlog
+from paho.mqtt.enums import (  # noqa: TID251 (as above)
+    CallbackAPIVersion,
+    MQTTErrorCode,
+    MQTTProtocolVersion,
+)
+
+from ingest.ports import BrokerUnavailable, SettingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from paho.mqtt.reasoncodes import ReasonCode  # noqa: TID251 (as above)
+
+log = structlog.get_logger()
+
+TOPIC = "vigie/v1/+/readings"
+KEEP_ALIVE_SECONDS = 30
+ANSWER_SECONDS = 10.0
+MISC_SECONDS = 1.0
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 5.0
+_REFUSED = {"Bad user name or password", "Not authorized", "Client identifier not valid"}
+
+
+class PahoSource:
+    """The broker named by `url` (mqtt3://), under a fixed client id; see `ports.Source`."""
+
+    def __init__(self, url: str, name: str, topic: str = TOPIC) -> None:
+        address = urlsplit(url)
+        self._host, self._port = address.hostname or "127.0.0.1", address.port or 1883
+        self._user, self._password = address.username, unquote(address.password or "")
+        self._name, self._topic = name, topic
+        self._client: mqtt.Client | None = None
+        self._socket: object = None
+        self._paused = False
+        self.connected = False
+        self.on_message: Callable[[str, bytes, int], None] = lambda *_: None
+        self.on_connected: Callable[[], None] = lambda: None
+
+    async def run(
+        self,
+        on_message: Callable[[str, bytes, int], None],
+        on_connected: Callable[[], None],
+    ) -> None:
+        """Stay connected until cancelled; see `ports.Source`."""
+        self.on_message, self.on_connected = on_message, on_connected
+        pause, told = FIRST_PAUSE_SECONDS, False
+        while True:
+            try:
+                why = await self._session()
+            except (OSError, TimeoutError, BrokerUnavailable) as error:
+                if not told:
+                    log.warning("waiting for the broker", error=str(error) or type(error).__name__)
+                told = True
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 (jitter)
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            else:
+                pause, told = FIRST_PAUSE_SECONDS, False
+                log.warning("connection to the broker lost", why=why)
+
+    def acknowledge(self, packets: Sequence[int]) -> None:
+        """Send PUBACKs, in this order."""
+        if self.connected and self._client is not None:
+            for packet in packets:
+                self._client.ack(packet, 1)
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Send one message with QoS 0."""
+        if self.connected and self._client is not None:
+            self._client.publish(topic, payload, qos=0)
+
+    def pause(self) -> None:
+        """Stop reading; keep-alive goes on from our side."""
+        if not self._paused and self._socket is not None:
+            asyncio.get_running_loop().remove_reader(self._socket)  # type: ignore[arg-type]  # paho's socket
+        self._paused = True
+
+    def resume(self) -> None:
+        """Read again."""
+        if self._paused and self._socket is not None and self._client is not None:
+            self._read_from(self._client, self._socket)
+        self._paused = False
+
+    async def close(self) -> None:
+        """Say DISCONNECT and close; the session stays with the broker."""
+        if self._client is not None:
+            self._client.disconnect()
+        self.connected = False
+
+    async def _session(self) -> str:
+        """Connect and stay; returns why the connection ended."""
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[str] = loop.create_future()
+        answered: asyncio.Future[ReasonCode] = loop.create_future()
+        client = self._new_client(ended, answered)
+        try:
+            # paho's connect blocks: only there does a thread help.
+            await asyncio.to_thread(client.connect, self._host, self._port, KEEP_ALIVE_SECONDS)
+            sock = client.socket()
+            if sock is None:
+                raise BrokerUnavailable("no connection")
+            self._client, self._socket, self._paused = client, sock, False
+            self._read_from(client, sock)
+            misc = asyncio.create_task(_misc(client))
+            try:
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    code = await answered
+                if code.is_failure:
+                    _refused(str(code))
+                self.connected = True
+                log.info("connected to the broker")
+                return await ended
+            finally:
+                misc.cancel()
+        finally:
+            self.connected = False
+            if self._socket is not None:
+                loop.remove_reader(self._socket)  # type: ignore[arg-type]  # paho's socket
+            self._socket = None
+            client.disconnect()
+
+    def _new_client(
+        self, ended: asyncio.Future[str], answered: asyncio.Future[ReasonCode]
+    ) -> mqtt.Client:
+        client = mqtt.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=self._name,
+            clean_session=False,
+            protocol=MQTTProtocolVersion.MQTTv311,
+            manual_ack=True,
+        )
+        if self._user:
+            client.username_pw_set(self._user, self._password)
+
+        def connected(*found: object) -> None:
+            code: ReasonCode = found[3]  # type: ignore[assignment]  # client, userdata, flags, code
+            if not code.is_failure:
+                self.connected = True
+                self.on_connected()
+                client.subscribe(self._topic, qos=1)
+            if not answered.done():
+                answered.set_result(code)
+
+        def disconnected(*_: object) -> None:
+            if not ended.done():
+                ended.set_result("closed by the broker")
+            if not answered.done():
+                answered.set_exception(BrokerUnavailable("closed by the broker"))
+
+        client.on_connect = connected
+        client.on_disconnect = disconnected
+        client.on_message = lambda _client, _data, message: self.on_message(
+            message.topic, bytes(message.payload), message.mid if message.qos else 0
+        )
+        return client
+
+    def _read_from(self, client: mqtt.Client, sock: object) -> None:
+        def read() -> None:
+            if client.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                asyncio.get_running_loop().remove_reader(sock)  # type: ignore[arg-type]  # paho's socket
+
+        asyncio.get_running_loop().add_reader(sock, read)  # type: ignore[arg-type]  # paho's socket
+
+
+async def _misc(client: mqtt.Client) -> None:
+    """Give paho its turns: keep-alive, and what its socket would not take at once."""
+    while True:
+        client.loop_misc()
+        if client.want_write():
+            client.loop_write()
+        await asyncio.sleep(MISC_SECONDS / 10)
+
+
+def _refused(code: str) -> None:
+    if code in _REFUSED:
+        raise SettingError(f"VIGIE_MQTT: the broker says: {code}")
+    raise BrokerUnavailable(code)

@@ -1,0 +1,70 @@
+"""The gateway's process: settings in, source, sink and registry connected, an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import structlog
+
+from ingest import health, metrics
+from ingest.follower import Follower
+from ingest.gateway import Gateway
+from ingest.kafka import Producer
+from ingest.mqtt import Mqtt5Source
+from ingest.ports import SettingError, SystemClock
+
+if TYPE_CHECKING:
+    from ingest.ports import Source
+    from ingest.settings import Settings
+
+log = structlog.get_logger()
+
+
+def source(url: str, name: str) -> Source:
+    """Choose the adapter by the URL's scheme. Raises SettingError."""
+    scheme = urlsplit(url).scheme
+    if scheme in {"mqtt", "mqtts"}:
+        return Mqtt5Source(url, name)
+    if scheme == "mqtt3":
+        from ingest.mqtt_paho import PahoSource  # noqa: PLC0415 (only for 3.1.1 brokers)
+
+        return PahoSource(url, name)
+    raise SettingError("VIGIE_MQTT begins with mqtt://, mqtts:// or, for MQTT 3.1.1, mqtt3://")
+
+
+async def run(settings: Settings, name: str, metrics_port: int) -> None:
+    """Run one gateway until SIGTERM or SIGINT. Raises SettingError before it takes anything."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    broker = source(settings.mqtt, name)
+    producer = Producer(settings.kafka)
+    follower = Follower(settings.kafka)
+    gateway = Gateway(broker, producer, follower, SystemClock(), name)
+    follower.on_change(gateway.changed)
+    checks = {
+        "broker": lambda: None if broker.connected else "not connected",
+        "kafka": lambda: gateway.trouble,
+    }
+    watched = health.serve(settings.metrics_host, metrics_port, checks)
+    metrics.CONNECTED.set(0)
+    starting = asyncio.create_task(producer.start())
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            log.info("gateway started", name=name)
+            await gateway.run(stop)
+    except* SettingError as errors:
+        raise errors.exceptions[0] from None
+    finally:
+        for task in (starting, stopping):
+            task.cancel()
+        await producer.close()
+        watched.close()
+    log.info("gateway stopped")

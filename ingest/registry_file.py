@@ -1,0 +1,87 @@
+"""The registry file: TOML in which a site writes down patients, devices, and who wears which."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from ingest.ports import VigieError
+from ingest.registry import Device, Patient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TABLES: dict[str, type[Patient | Device]] = {"patients": Patient, "devices": Device}
+PLACES = 10
+
+
+class BadRegistryFile(VigieError):
+    """The file is not a registry; each line says where, and what would be right."""
+
+    def __init__(self, path: Path, faults: list[str]) -> None:
+        shown = faults[:PLACES]
+        if len(faults) > PLACES:
+            shown.append(f"and {len(faults) - PLACES} more")
+        super().__init__("\n  ".join([f"{path}: nothing was imported:", *shown]))
+
+
+def read(path: Path) -> list[Patient | Device]:
+    """Read a registry file. Raises BadRegistryFile with every fault that it has."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadRegistryFile(path, [f"cannot be read: {error.strerror}"]) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadRegistryFile(path, [f"not TOML: {error}"]) from None
+    faults = [
+        f"unknown table `{name}`; there are {' and '.join(TABLES)}"
+        for name in content
+        if name not in TABLES
+    ]
+    entities: list[Patient | Device] = []
+    for table, kind in TABLES.items():
+        for entity in _entities(table, kind, content.get(table, []), faults):
+            faults += _device_faults(entity) if isinstance(entity, Device) else []
+            entities.append(entity)
+    named = Counter((type(entity).__name__.lower(), entity.id) for entity in entities)
+    faults += [f"{kind} `{name}` is there {n} times" for (kind, name), n in named.items() if n > 1]
+    if faults:
+        raise BadRegistryFile(path, faults)
+    return entities
+
+
+def _entities(
+    table: str, kind: type[Patient | Device], rows: Any, faults: list[str]
+) -> Iterator[Patient | Device]:
+    if not isinstance(rows, list):
+        faults.append(f"`{table}` must be written as [[{table}]]")
+        return
+    for number, row in enumerate(rows, 1):
+        try:
+            # The schema's name is for Kafka; a file does not carry it.
+            yield msgspec.convert({**row, "schema": _tag(kind)}, kind)
+        except (msgspec.ValidationError, TypeError) as error:
+            faults.append(f"{table}[{number}]: {error}")
+
+
+def _tag(kind: type[Patient | Device]) -> str:
+    return str(kind.__struct_config__.tag)
+
+
+def _device_faults(device: Device) -> Iterator[str]:
+    """Find assignments without a zone, that end before they begin, or that overlap."""
+    for one in device.assignments:
+        if one.start.tzinfo is None or (one.until is not None and one.until.tzinfo is None):
+            yield f"device `{device.id}`: times need a zone, such as 2026-01-01T00:00:00Z"
+            return
+        if one.until is not None and one.until <= one.start:
+            yield f"device `{device.id}`: an assignment ends before it begins"
+    ordered = sorted(device.assignments, key=lambda one: one.start)
+    for before, after in pairwise(ordered):
+        if before.until is None or before.until > after.start:
+            yield f"device `{device.id}`: two assignments overlap"
