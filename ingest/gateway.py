@@ -113,7 +113,7 @@ class Gateway:
             refused = [Refused(Refusal.UNKNOWN_TOPIC)]
             self._refuse(flush, "", topic, payload, received, None, refused)
             return
-        seq, instants, refused = vigie_json.decode(payload, device, received)
+        seq, instants, refused = self._decode(payload, device, received)
         if not self._follower.registry.knows(device):
             instants, refused = [], [Refused(Refusal.UNKNOWN_DEVICE)]
         for patient, worn in self._by_wearer(device, instants, refused).items():
@@ -124,6 +124,15 @@ class Gateway:
             self._refuse(flush, device, topic, payload, received, seq, refused)
         if seq is not None:
             flush.answers.append((device, seq, refused))
+
+    @staticmethod
+    def _decode(payload: bytes, device: str, received: datetime) -> vigie_json.Decoded:
+        try:
+            return vigie_json.decode(payload, device, received)
+        except Exception as error:  # noqa: BLE001 (a fault of ours must not stop the line)
+            # No trace: it may quote a value. The bytes are in quarantine for whoever mends it.
+            log.error("the decoder has a fault", error=type(error).__name__)  # noqa: TRY400
+            return vigie_json.Decoded(None, [], [Refused(Refusal.UNDECODABLE)])
 
     def _by_wearer(
         self, device: str, instants: Sequence[Instant], refused: list[Refused]

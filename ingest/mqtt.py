@@ -100,14 +100,14 @@ class _Link(asyncio.Protocol):
         if isinstance(packet, mqtt5.PublishPacket):
             self._source.on_message(packet.topic, packet.payload, packet.packet_id or 0)
         elif isinstance(packet, mqtt5.ConnAckPacket) and not self.connected.done():
-            if packet.reason_code < _FAILURE:
+            if int(packet.reason_code) < _FAILURE:
                 # Before any message of this session: packet numbers of earlier ones are void.
                 self._source.on_connected()
             self.connected.set_result(packet)
         elif isinstance(packet, mqtt5.SubAckPacket) and not self.subscribed.done():
             self.subscribed.set_result(packet)
         elif isinstance(packet, mqtt5.DisconnectPacket) and not self.closed.done():
-            self.closed.set_result(packet.reason_code.name.lower().replace("_", " "))
+            self.closed.set_result(f"closed by the broker, reason {int(packet.reason_code):#04x}")
 
 
 class Mqtt5Source:
@@ -219,7 +219,7 @@ class Mqtt5Source:
         wanted = mqtt5.TopicFilter(self._topic, max_qos=mqtt5.QoS.AT_LEAST_ONCE)
         link.transport.write(mqtt5.SubscribePacket(SUBSCRIBE_ID, [wanted]).write())
         granted = await link.subscribed
-        if any(code >= _FAILURE for code in granted.reason_codes):
+        if any(int(code) >= _FAILURE for code in granted.reason_codes):
             raise SettingError(f"VIGIE_MQTT: the broker does not let us subscribe to {self._topic}")
 
     async def _stay(self, link: _Link) -> str:
@@ -243,8 +243,8 @@ class Mqtt5Source:
 def _check(code: mqtt5.ConnAckReasonCode) -> None:
     if int(code) in _FATAL:
         raise SettingError(f"VIGIE_MQTT: {_FATAL[int(code)]}")
-    if code >= _FAILURE:
-        raise BrokerUnavailable(code.name.lower().replace("_", " "))
+    if int(code) >= _FAILURE:
+        raise BrokerUnavailable(f"reason code {int(code):#04x}")
 
 
 def _tls(url: str) -> ssl.SSLContext | None:
