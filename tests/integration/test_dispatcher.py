@@ -444,7 +444,9 @@ async def test_of_two_relays_one_works_and_the_other_takes_over(line: Line) -> N
     async with line.dispatching(second):
         async with line.dispatching(first):
             _steps(line, 1, 2, 3)
-            await until(lambda: line.rows("SELECT count(*) FROM internal.outbox") == [(0,)], "empty")
+            await until(
+                lambda: line.rows("SELECT count(*) FROM internal.outbox") == [(0,)], "empty"
+            )
         _steps(line, 4, 5, 6)
         await until(lambda: line.rows("SELECT count(*) FROM internal.outbox") == [(0,)], "empty")
     assert sorted(first.steps() + second.steps()) == STEPS
