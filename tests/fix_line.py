@@ -111,7 +111,7 @@ class Line:
     def accepted_measures(self) -> list[dict[str, Any]]:
         """Ask the simulated e-health space what it has accepted."""
         address = self.environment["VIGIE_ENS"].removesuffix("/fhir")
-        found: list[dict[str, Any]] = httpx.get(f"{address}/accepted").json()
+        found: list[dict[str, Any]] = httpx.get(f"{address}/accepted").json()["accepted"]
         return found
 
     def wait_drained(self) -> None:
