@@ -45,10 +45,10 @@ def show_settings() -> None:
 
     Example: VIGIE_KAFKA=kafka:9092 vigie settings
     """
-    inforce = settings.load()
+    in_force = settings.load()
     table = Table("setting", "in force", "meaning")
     for name, default, meaning, secret in settings.names():
-        value = str(getattr(inforce, name.removeprefix("VIGIE_").lower()))
+        value = str(getattr(in_force, name.removeprefix("VIGIE_").lower()))
         shown = "(secret, set)" if secret and value != default else value
         table.add_row(name, shown, meaning)
     Console().print(table)
@@ -62,7 +62,7 @@ def main() -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
+            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulators.faults import Fault  # noqa: TC001 (Typer reads annotations at run time)
+from simulators.faults import Fault
 
 if TYPE_CHECKING:
     from simulators.play import Outcome

@@ -35,12 +35,12 @@ class Replay:
 
 def replay(chosen: Replay, options: session.Options) -> Outcome:
     """Play the chosen recordings and print where their last instants stand. Raises SettingError."""
-    inforce = settings.load()
-    if chosen.folder is None and not inforce.recordings:
+    in_force = settings.load()
+    if chosen.folder is None and not in_force.recordings:
         raise SettingError(
             "no recordings: give --recordings or VIGIE_RECORDINGS, or use `vigie simulate ward`"
         )
-    folder = chosen.folder or Path(inforce.recordings)
+    folder = chosen.folder or Path(in_force.recordings)
     sets = recordings.sources(folder, chosen.only)
     if chosen.end not in {"", "now"}:
         session.parse_moment(chosen.end)  # a wrong one shows before anything is read
@@ -52,7 +52,7 @@ def replay(chosen: Replay, options: session.Options) -> Outcome:
         now = datetime.now(UTC)
         usual = session.finish(now, longest, options.speed)
         ends = {
-            source.name: _end(chosen.end, source, options.speed, usual, Path(inforce.state))
+            source.name: _end(chosen.end, source, options.speed, usual, Path(in_force.state))
             for source in sets
         }
         pace = Pace(now, max(ends.values()) - timedelta(seconds=longest), options.speed)

@@ -101,17 +101,17 @@ def run(
     `feeds` is asked after the registration, which takes some seconds. Ctrl-C and SIGTERM end the
     run with its account. Raises SettingError.
     """
-    inforce, out, err = settings.load(), Console(), Console(stderr=True)
+    in_force, out, err = settings.load(), Console(), Console(stderr=True)
     if options.speed is not None and len(beds) > MOST_DEVICES:
         raise SettingError(
             f"{len(beds)} devices at once are too many, {MOST_DEVICES} are the most: use --limit"
         )
     player = Player(
-        _connector(inforce.mqtt_devices, options.credentials),
+        _connector(in_force.mqtt_devices, options.credentials),
         connections=MOST_DEVICES if options.speed is not None else DEVICES_AT_ONCE,
         patience_seconds=options.patience_seconds,
     )
-    with _served(inforce.metrics_host, options.metrics_port, player):
+    with _served(in_force.metrics_host, options.metrics_port, player):
         err.print(f"registering {len(beds)} patients and their devices")
         register(beds)
         pace, playing = feeds()

@@ -49,9 +49,9 @@ ENDS = {"VIGIE_SMTP": MAILBOX, "VIGIE_ENS": ENS}
 
 
 def ward(patients: int) -> Process:
-    """Give the process of a simulated ward that runs for ever."""
+    """Give the process of a simulated ward that runs for ever; one patient becomes septic."""
     arguments = ("simulate", "ward", "--patients", str(patients), "--speed", "1")
-    return Process("simulate", arguments, 9467)
+    return Process("simulate", (*arguments, "--scenario", "sepsis", "--count", "1"), 9467)
 
 
 def ends(state: State, site: Mapping[str, str]) -> tuple[dict[str, str], list[Process]]:

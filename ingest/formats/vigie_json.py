@@ -61,9 +61,9 @@ _decoder = msgspec.json.Decoder(_Wire)
 def decode(payload: bytes, device: str, received: datetime) -> Decoded:
     """Read a message of this device, received at `received` (UTC). Never raises.
 
-    >>> sent = b'{"seq": 7, "readings": [{"time": "2026-11-24T03:00:00Z", "spo2": 97, "hart": 1}]}'
+    >>> sent = b'{"seq": 7, "readings": [{"time": "2026-11-24T03:00:00Z", "spo2": 97, "pulse": 1}]}'
     >>> decode(sent, "dev-1", datetime(2026, 11, 24, 3, 0, 1, tzinfo=UTC)).refused
-    [Refused(reason=<Refusal.UNKNOWN_VITAL: 'unknown-vital'>, at='readings[0].hart')]
+    [Refused(reason=<Refusal.UNKNOWN_VITAL: 'unknown-vital'>, at='readings[0].pulse')]
     """
     if len(payload) > MESSAGE_BYTES:
         return _whole(Refusal.TOO_LARGE)
