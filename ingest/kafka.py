@@ -173,7 +173,7 @@ async def reading(
         consumer.assign(partitions)
         yield Reader(consumer, partitions)
     except KafkaError as error:
-        raise LogUnavailable(type(error).__name__) from None
+        raise LogUnavailable(f"Kafka at {kafka} does not answer: {type(error).__name__}") from None
     finally:
         await consumer.stop()
 

@@ -14,6 +14,7 @@ import signal
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import faust  # noqa: TID251 (streams/ is where Faust lives)
@@ -80,6 +81,8 @@ class Worker:
             by=f"worker-{os.getpid()}",
         )
         self.watchdog = Watchdog(self._applier)
+        # Faust wants a folder of its own and, without tables, writes nothing into it.
+        self._scratch = TemporaryDirectory(prefix="vigie-worker-")
         self._app = self._faust()
 
     def stop(self) -> None:
@@ -115,6 +118,7 @@ class Worker:
             await asyncio.gather(*ends, return_exceptions=True)
             await self._app.stop()
             await self._store.close()
+            self._scratch.cleanup()
         if self._failure is not None:
             raise self._failure
 
@@ -145,8 +149,6 @@ class Worker:
                 )
 
     def _faust(self) -> Any:
-        datadir = Path(self._settings.state).absolute() / f"worker-{os.getpid()}"
-        datadir.parent.mkdir(parents=True, exist_ok=True)
         app = faust.App(
             self._names.group,
             broker=[f"kafka://{address}" for address in self._settings.kafka.split(",")],
@@ -155,7 +157,7 @@ class Worker:
             topic_allow_declare=False,
             topic_partitions=self._names.partitions,
             store="memory://",
-            datadir=datadir,
+            datadir=Path(self._scratch.name),
             web_enabled=False,
             broker_session_timeout=SESSION_SECONDS,
             broker_heartbeat_interval=2.0,

@@ -192,6 +192,7 @@ def _fill(connection: psycopg.Connection[tuple[Any, ...]], places: Mapping[str, 
             [(str(vital), spec.loinc, spec.unit) for vital, spec in SPECS.items()],
         )
         cursor.executemany(
-            "INSERT INTO internal.progress (topic, partition) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+            "INSERT INTO internal.progress (topic, partition) VALUES (%s, %s) "
+            "ON CONFLICT DO NOTHING",
             [(topic, p) for topic, count in places.items() for p in range(count)],
         )

@@ -119,4 +119,6 @@ async def ledger(database: str) -> list[Entry]:
 def _named(error: Exception) -> str:
     """Name an error without what the server wrote: its detail may quote a row."""
     state = getattr(error, "sqlstate", None)
-    return f"{type(error).__name__} ({f'SQLSTATE {state}' if state else 'no answer'})"
+    if state:
+        return f"{type(error).__name__} (SQLSTATE {state})"
+    return f"the database named by VIGIE_DATABASE does not answer ({type(error).__name__})"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from deploy.local import servers
@@ -24,3 +27,20 @@ def line_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     )
     yield started
     started.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka(line_servers: Servers) -> str:
+    """Give the bootstrap address of the session's Kafka: tests use topics of their own."""
+    return line_servers.environment["VIGIE_KAFKA"]
+
+
+@pytest.fixture
+def database(line_servers: Servers) -> Iterator[str]:
+    """Make an empty database of the test's own."""
+    server = line_servers.environment["VIGIE_DATABASE"]
+    name = f"test_{uuid.uuid4().hex[:8]}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+        yield urlsplit(server)._replace(path=f"/{name}").geturl()
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())

@@ -9,11 +9,9 @@ import re
 import signal
 import subprocess
 import sys
-import uuid
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import httpx
 import msgspec
@@ -47,7 +45,6 @@ if TYPE_CHECKING:
 
     from alerts.channels.port import Channel as Port
     from alerts.delivery import Due
-    from deploy.local.servers import Servers
     from ingest.ports import Sink
 
 pytestmark = pytest.mark.servers
@@ -146,17 +143,6 @@ class Line:
             for channel in channels:
                 await channel.close()
             await journal.close()
-
-
-@pytest.fixture
-def database(line_servers: Servers) -> Iterator[str]:
-    """Make an empty database of the test's own."""
-    server = line_servers.environment["VIGIE_DATABASE"]
-    name = f"dispatcher_{uuid.uuid4().hex[:8]}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-        yield urlsplit(server)._replace(path=f"/{name}").geturl()
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 @pytest.fixture
