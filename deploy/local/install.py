@@ -22,7 +22,11 @@ DEPLOY = Path(__file__).resolve().parents[1]
 KAFKA_VERSION = "4.3.1"  # as pinned in deploy/kafka/pom.xml; a unit test compares
 # A command that must be there, and the Debian package that brings it.
 PACKAGES = {
-    "mosquitto": {"mosquitto": "mosquitto", "mosquitto_passwd": "mosquitto"},
+    "mosquitto": {
+        "mosquitto": "mosquitto",
+        "mosquitto_passwd": "mosquitto",
+        "mosquitto_rr": "mosquitto-clients",
+    },
     "kafka": {"java": "openjdk-17-jre-headless"},
     "timescale": {},
     "prometheus": {"prometheus": "prometheus", "promtool": "prometheus"},
