@@ -84,7 +84,7 @@ class Relay:
 async def _publish(outbox: Outbox, sink: Sink, records: Sequence[Record]) -> None:
     """Send records in order, and delete those that Kafka has, up to the first that it has not."""
     futures = []
-    failed: BaseException | None = None
+    failed: VigieError | None = None
     try:
         for record in records:
             futures.append(await sink.send(record.topic, record.value, key=record.key))  # noqa: PERF401 (what was sent before a failure must be waited for)
@@ -93,8 +93,9 @@ async def _publish(outbox: Outbox, sink: Sink, records: Sequence[Record]) -> Non
     acknowledged = 0
     for ended in await asyncio.gather(*futures, return_exceptions=True):
         if isinstance(ended, BaseException):
-            # A future that the producer cancelled is no cancellation of ours.
-            failed = ended if isinstance(ended, Exception) else LogUnavailable("Kafka gave up")
+            # The client's own error, whichever it is, or a future that it cancelled (which is no
+            # cancellation of ours): a new connection is all that can help, and deliveries go on.
+            failed = LogUnavailable(f"Kafka did not take a record ({type(ended).__name__})")
             break
         acknowledged += 1
     if acknowledged:

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import uuid
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ import httpx
 import msgspec
 import psycopg
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from structlog.testing import capture_logs
 
 from alerts.channels import fhir
@@ -28,8 +30,9 @@ from alerts.events import AlertEvent, Channel, Phase
 from alerts.journal import Journal, JournalUnavailable
 from alerts.relay import Relay
 from detectors.findings import Priority
+from ingest import kafka as log
 from ingest.codec import encode
-from ingest.ports import LogUnavailable, SystemClock
+from ingest.ports import SystemClock
 from ingest.readings import Vital
 from ingest.registry import Patient
 from simulators import ens as ens_end
@@ -60,7 +63,7 @@ class Line:
 
     def __init__(self, database: str, folder: Path) -> None:
         migrations.migrate(database, {})
-        self.database, self.folder = database, folder
+        self.database, self.folder, self.topic = database, folder, "alerts"
         self.space = ens_end.Space()
         self.ens = ens_end.serve(self.space, "http://127.0.0.1:0/fhir")
         self.mailbox = mail_end.serve(folder / "mailbox", "smtp://127.0.0.1:0")
@@ -94,8 +97,8 @@ class Line:
                     (one.id, one.alert, one.number, one.channel, one.recipient, measure),
                 )
             connection.execute(
-                "INSERT INTO internal.outbox (topic, key, value) VALUES ('alerts', %s, %s)",
-                (told.patient.encode(), encode(told)),
+                "INSERT INTO internal.outbox (topic, key, value) VALUES (%s, %s, %s)",
+                (self.topic, told.patient.encode(), encode(told)),
             )
             connection.execute("NOTIFY vigie_due")
             connection.execute("NOTIFY vigie_outbox")
@@ -377,7 +380,7 @@ class Memory:
         future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         if self.fail_at is not None and len(self.records) >= self.fail_at:
             self.fail_at = None
-            future.set_exception(LogUnavailable("away"))
+            future.set_exception(OSError("as the client's library says it"))
         else:
             self.records.append((topic, key, value))
             future.set_result(None)
@@ -436,6 +439,34 @@ async def test_of_two_relays_one_works_and_the_other_takes_over(line: Line) -> N
         _steps(line, 4, 5, 6)
         await until(lambda: line.rows("SELECT count(*) FROM internal.outbox") == [(0,)], "empty")
     assert sorted(first.steps() + second.steps()) == STEPS
+
+
+async def test_kafka_gets_alert_events_in_order_and_a_repeat_is_recognisable(
+    line: Line, kafka: str
+) -> None:
+    line.topic = f"alerts-{uuid.uuid4().hex[:8]}"
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    await admin.create_topics([NewTopic(line.topic, 1, 1)])
+    await admin.close()
+    _steps(line, 1, 2, 3)
+    kept = "CREATE TABLE kept AS SELECT topic, key, value FROM internal.outbox"
+    line.do(kept)
+    async with log.producing(kafka) as producer, line.dispatching(producer):
+        await until(lambda: line.rows("SELECT count(*) FROM internal.outbox") == [(0,)], "empty")
+    # As after a crash between Kafka's acknowledgement and the deletion.
+    line.do("INSERT INTO internal.outbox (topic, key, value) SELECT * FROM kept")
+    _steps(line, 4, 5, 6)
+    async with log.producing(kafka) as producer, line.dispatching(producer):
+        await until(lambda: line.rows("SELECT count(*) FROM internal.outbox") == [(0,)], "empty")
+    found: list[tuple[str, int]] = []
+    async with log.reading(kafka, line.topic) as reader, asyncio.timeout(60):
+        while len(found) < 9:
+            for record in await reader.take():
+                assert record.key == f"{MARKED_PATIENT}-7".encode()
+                told = msgspec.json.decode(record.value or b"", type=AlertEvent)
+                found.append((told.patient, told.number))
+    assert found == STEPS[:3] + STEPS
 
 
 # The process.
