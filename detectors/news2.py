@@ -79,6 +79,19 @@ PULSE = Bands((40, 50, 90, 110, 130), (3, 1, 0, 1, 2, 3))
 TEMPERATURE = Bands((35.0, 36.0, 38.0, 39.0), (3, 1, 0, 1, 2))
 CONSCIOUSNESS = Bands((0,), (0, 3))
 OXYGEN_POINTS = 2
+# What gives no points, as the reader of an alert is told it: the chart's bands of 0 (None: open).
+EXPECTED: Mapping[Vital, tuple[float | None, float | None]] = MappingProxyType(
+    {
+        Vital.RESPIRATORY_RATE: (12.0, 20.0),
+        Vital.SPO2: (96.0, None),
+        Vital.SYSTOLIC: (111.0, 219.0),
+        Vital.HEART_RATE: (51.0, 90.0),
+        Vital.PULSE_RATE: (51.0, 90.0),
+        Vital.TEMPERATURE: (36.1, 38.0),
+    }
+)
+EXPECTED_SPO2_SCALE_2 = (88.0, 92.0)
+UNBOUNDED = (None, None)
 
 # The seven parameters, in the order of the chart, as the missing list names them.
 CHART = (
@@ -248,7 +261,7 @@ class News2Detector:
             kind=Kind.PHYSIOLOGICAL,
             priority=priority,
             detector=DETECTOR,
-            evidence=self._evidence(news2),
+            evidence=self._evidence(news2, settings.spo2_scale),
             score=float(news2.total),
             missing=news2.missing,
         )
@@ -267,13 +280,16 @@ class News2Detector:
         oldest = now - VALIDITY[settings.profile]
         return {v: i.value for v, i in self._inputs.items() if i.time >= oldest}
 
-    def _evidence(self, news2: News2) -> tuple[Evidence, ...]:
+    def _evidence(self, news2: News2, scale: int) -> tuple[Evidence, ...]:
         found = []
         for vital, points in news2.points:
             if not points:
                 continue
             one = self._inputs[vital]
-            found.append(Evidence(vital, one.value, one.time, one.device, points=points))
+            low, high = EXPECTED.get(vital, UNBOUNDED)
+            if vital is Vital.SPO2 and scale != 1:
+                low, high = EXPECTED_SPO2_SCALE_2
+            found.append(Evidence(vital, one.value, one.time, one.device, low, high, points))
             pair = self._inputs.get(Vital.DIASTOLIC)
             # A blood pressure is shared as one measure: the diastolic goes with its systolic.
             if vital is Vital.SYSTOLIC and pair and pair.time == one.time:

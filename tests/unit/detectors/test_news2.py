@@ -232,3 +232,14 @@ def test_scale_2_is_used_only_where_the_patient_s_settings_say_so() -> None:
     detector = told((Vital.SPO2, 90.0, NOON))
     assert detector.judge(Patient("p-1"))[0].total == 3
     assert detector.judge(Patient("p-1", spo2_scale=2))[0].total == 0
+
+
+def test_the_evidence_says_what_was_expected_on_the_patient_s_scale() -> None:
+    moment = datetime(2026, 11, 24, 3, tzinfo=UTC)
+    detector = told((Vital.SPO2, 82.0, moment), (Vital.CONSCIOUSNESS, 1.0, moment))
+    for scale, expected in ((1, (96.0, None)), (2, (88.0, 92.0))):
+        _, finding = detector.judge(Patient("p-1", spo2_scale=scale))
+        assert finding is not None
+        saturation, consciousness = finding.evidence
+        assert (saturation.low, saturation.high) == expected
+        assert (consciousness.low, consciousness.high) == (None, None)
