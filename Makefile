@@ -1,9 +1,11 @@
 # The two commands that matter: `make up` runs Vigie, `make test` proves it. `make help` lists all.
 SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 .DEFAULT_GOAL := help
 VENV := .venv
 VIGIE := $(VENV)/bin/vigie
-# Recordings of real people are used by path, never copied; without them a seeded ward serves.
+# Recordings of real people are used by path, never copied; a seeded ward serves without them.
+# They are looked for beside the checkout, unless VIGIE_RECORDINGS names another folder.
 export VIGIE_RECORDINGS ?= $(wildcard $(abspath ../shared/data))
 
 .PHONY: help up down test check format lint types unit bench install servers clean
@@ -20,10 +22,10 @@ servers: install ## install what is missing of Mosquitto, Kafka, TimescaleDB, Pr
 	@$(VIGIE) servers install
 
 up: install ## install what is missing, start everything with a simulated ward (DETACH=1: return when ready)
-	@$(VIGIE) up $(if $(DETACH),--detach)
+	@$(VIGIE) up $(if $(filter-out 0,$(DETACH)),--detach)
 
-down: install ## stop all that `make up` started
-	@$(VIGIE) down
+down: ## stop all that `make up` started; its data stays
+	@if [ -x $(VIGIE) ]; then $(VIGIE) down; else echo "nothing was started from here"; fi
 
 check: format lint types unit ## format, lint, types, import rules, unit tests
 

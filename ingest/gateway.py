@@ -22,7 +22,6 @@ from ingest.readings import Refusal
 from ingest.receipts import Receipts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
     from ingest.follower import Follower
@@ -64,7 +63,7 @@ class Gateway:
         self._timer: asyncio.TimerHandle | None = None
         self._messages = self._bytes = 0
         self._told: Counter[Refusal] = Counter()
-        self._revision = 0
+        self._leaving = False
 
     @property
     def trouble(self) -> str | None:
@@ -95,6 +94,8 @@ class Gateway:
 
     def take(self, topic: str, payload: bytes, packet: int) -> None:
         """Take one message. Called for each PUBLISH, in order of arrival; never raises."""
+        if self._leaving:
+            return  # not acknowledged, so the broker gives it to whoever comes next
         flush = self._flush
         if not flush.messages:
             flush.session, flush.began = self._session, monotonic()
@@ -113,10 +114,12 @@ class Gateway:
             refused = [Refused(Refusal.UNKNOWN_TOPIC)]
             self._refuse(flush, "", topic, payload, received, None, refused)
             return
-        seq, instants, refused = self._decode(payload, device, received)
+        decoded = self._decode(payload, device, received)
+        seq, refused = decoded.seq, decoded.refused
         if not self._follower.registry.knows(device):
-            instants, refused = [], [Refused(Refusal.UNKNOWN_DEVICE)]
-        for patient, worn in self._by_wearer(device, instants, refused).items():
+            refused = [Refused(Refusal.UNKNOWN_DEVICE)]
+            decoded = vigie_json.Decoded(seq, [], refused)
+        for patient, worn in self._by_wearer(device, decoded).items():
             message = Message(patient, device, seq or 0, received, tuple(worn))
             flush.bundles[kafka.partition_of(patient)].append(message)
             metrics.READINGS_ACCEPTED.inc(sum(len(instant.values) for instant in worn))
@@ -134,15 +137,13 @@ class Gateway:
             log.error("the decoder has a fault", error=type(error).__name__)  # noqa: TRY400
             return vigie_json.Decoded(None, [], [Refused(Refusal.UNDECODABLE)])
 
-    def _by_wearer(
-        self, device: str, instants: Sequence[Instant], refused: list[Refused]
-    ) -> dict[str, list[Instant]]:
+    def _by_wearer(self, device: str, decoded: vigie_json.Decoded) -> dict[str, list[Instant]]:
         """Sort instants by who wore the device then; nearly always that is one patient."""
         worn: defaultdict[str, list[Instant]] = defaultdict(list)
-        for index, instant in enumerate(instants):
+        for place, instant in zip(decoded.places, decoded.instants, strict=True):
             patient = self._follower.registry.wearer(device, instant.time)
             if isinstance(patient, Refusal):
-                refused.append(Refused(patient, f"readings[{index}]"))
+                decoded.refused.append(Refused(patient, f"readings[{place}]"))
             else:
                 worn[patient].append(instant)
         return worn
@@ -195,7 +196,8 @@ class Gateway:
         metrics.UNACKNOWLEDGED.set(self._messages)
         metrics.MESSAGES_SAFE.inc(flush.messages)
         metrics.PUBLISH_SECONDS.observe(monotonic() - flush.began)
-        if self._messages <= UNDER_WAY_MESSAGES // 2 and self._bytes <= UNDER_WAY_BYTES // 2:
+        room = self._messages <= UNDER_WAY_MESSAGES // 2 and self._bytes <= UNDER_WAY_BYTES // 2
+        if room and not self._leaving:
             self._source.resume()
 
     def _connected(self) -> None:
@@ -211,7 +213,6 @@ class Gateway:
         if self._pipeline.trouble is None:
             records = list(ticks(self._name, self._clock.now(), revision))
             self._pipeline.ship(Shipment(records, lambda: None))
-            self._revision = revision
 
     async def _tick_for_ever(self) -> None:
         while True:
@@ -231,6 +232,7 @@ class Gateway:
 
     async def _drain(self) -> None:
         """Take no more, settle what was taken, say so, and leave."""
+        self._leaving = True
         self._source.pause()
         self._ship()
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -17,8 +18,17 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
 
+class _Server(ThreadingMixIn, WSGIServer):
+    """A thread per request, so that a client that says nothing holds up nobody."""
+
+    daemon_threads = True
+    block_on_close = False
+
+
 class _Quiet(WSGIRequestHandler):
-    """A scrape every few seconds is not worth a log line."""
+    """A scrape every few seconds is not worth a log line; whoever says nothing is left."""
+
+    timeout = 5
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class's name)
         """Say nothing."""
@@ -64,7 +74,7 @@ def serve(host: str, port: int, checks: Mapping[str, Callable[[], str | None]]) 
         return [json.dumps(body).encode()]
 
     try:
-        server = make_server(host, port, app, handler_class=_Quiet)
+        server = make_server(host, port, app, server_class=_Server, handler_class=_Quiet)
     except OSError as error:
         raise SettingError(f"{host}:{port} cannot be listened on: {error.strerror}") from None
     structlog.get_logger().info("watching", host=host, port=server.server_port)

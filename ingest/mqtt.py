@@ -32,6 +32,9 @@ KEEP_ALIVE_SECONDS = 30
 ANSWER_SECONDS = 10.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 5.0
 SUBSCRIBE_ID = 1
+# A connection that ended sooner was none: coming back at once would be a storm.
+STEADY_SECONDS = 10.0
+_PANIC = "PanicException"
 _FAILURE = 0x80  # reason codes from here on are failures
 # By number: the codec's own codes cannot be keys.
 _FATAL = {
@@ -41,6 +44,7 @@ _FATAL = {
     0x87: "the broker refuses the user or password",
     0x8A: "the broker has banned this client",
 }
+_ENDED = {0x8E: "another gateway has taken this name: give each its own --name"}
 
 
 class _Link(asyncio.Protocol):
@@ -66,17 +70,20 @@ class _Link(asyncio.Protocol):
         self.heard = monotonic()
         view = memoryview(self._rest + data if self._rest else data)
         at, size = 0, len(view)
-        try:
-            while at < size:
-                try:
-                    packet, length = mqtt5.read(view[at:])
-                except IndexError:
-                    break  # the packet is not complete yet
-                at += length
-                self._packet(packet)
-        except ValueError:
-            self.end(mqtt5.DisconnectReasonCode.MALFORMED_PACKET, "malformed packet")
-            return
+        while at < size:
+            try:
+                packet, length = mqtt5.read(view[at:])
+            except IndexError:
+                break  # the packet is not complete yet
+            except BaseException as error:
+                # Text that is not UTF-8 makes the codec panic, with an exception that is no
+                # Exception and that cannot be imported.
+                if not isinstance(error, ValueError) and type(error).__name__ != _PANIC:
+                    raise
+                self.end(mqtt5.DisconnectReasonCode.MALFORMED_PACKET, "malformed packet")
+                return
+            at += length
+            self._packet(packet)
         self._rest = bytes(view[at:])
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -107,7 +114,8 @@ class _Link(asyncio.Protocol):
         elif isinstance(packet, mqtt5.SubAckPacket) and not self.subscribed.done():
             self.subscribed.set_result(packet)
         elif isinstance(packet, mqtt5.DisconnectPacket) and not self.closed.done():
-            self.closed.set_result(f"closed by the broker, reason {int(packet.reason_code):#04x}")
+            code = int(packet.reason_code)
+            self.closed.set_result(_ENDED.get(code, f"closed by the broker, reason {code:#04x}"))
 
 
 class Mqtt5Source:
@@ -116,12 +124,14 @@ class Mqtt5Source:
     `?ca=FILE` in an mqtts:// URL names the only authority that is trusted.
     """
 
-    def __init__(self, url: str, name: str, topic: str = SHARED) -> None:
+    def __init__(
+        self, url: str, name: str, topic: str = SHARED, keep_alive: int = KEEP_ALIVE_SECONDS
+    ) -> None:
         address = urlsplit(url)
         self._host, self._tls = address.hostname or "127.0.0.1", _tls(url)
         self._port = address.port or (8883 if self._tls else 1883)
         self._user, self._password = address.username, unquote(address.password or "")
-        self._name, self._topic = name, topic
+        self._name, self._topic, self._keep_alive = name, topic, keep_alive
         self._link: _Link | None = None
         self.connected = False
         self.on_message: Callable[[str, bytes, int], None] = lambda *_: None
@@ -136,20 +146,23 @@ class Mqtt5Source:
         self.on_message, self.on_connected = on_message, on_connected
         pause, told = FIRST_PAUSE_SECONDS, False
         while True:
+            began = monotonic()
             try:
                 link = await self._open()
             except (OSError, TimeoutError, BrokerUnavailable) as error:
                 if not told:
                     log.warning("waiting for the broker", error=str(error) or type(error).__name__)
                 told = True
-                # Jitter: gateways that lost the broker together must not come back together.
-                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-                continue
-            log.info("connected to the broker")
-            pause, told = FIRST_PAUSE_SECONDS, False
-            why = await self._stay(link)
-            log.warning("connection to the broker lost", why=why)
+            else:
+                log.info("connected to the broker")
+                why = await self._stay(link)
+                log.warning("connection to the broker lost", why=why)
+                told = False
+                if monotonic() - began > STEADY_SECONDS:
+                    pause = FIRST_PAUSE_SECONDS
+            # Jitter: gateways that lost the broker together must not come back together.
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     def acknowledge(self, packets: Sequence[int]) -> None:
         """Send PUBACKs in one write."""
@@ -193,7 +206,7 @@ class Mqtt5Source:
             clean_start=False,
             session_expiry_interval=SESSION_EXPIRY_SECONDS,
             receive_max=RECEIVE_MAX,
-            keep_alive=KEEP_ALIVE_SECONDS,
+            keep_alive=self._keep_alive,
         ).write()
 
     async def _open(self) -> _Link:
@@ -226,13 +239,13 @@ class Mqtt5Source:
         """Keep the connection alive until it ends; returns why."""
         try:
             while True:
-                done, _ = await asyncio.wait([link.closed], timeout=KEEP_ALIVE_SECONDS / 2)
+                done, _ = await asyncio.wait([link.closed], timeout=self._keep_alive / 2)
                 if done:
                     return link.closed.result()
                 if link.transport is not None:
                     link.transport.write(mqtt5.PingReqPacket().write())
                 # While we do not read, we cannot hear: silence is ours then.
-                if not link.paused and monotonic() - link.heard > 2 * KEEP_ALIVE_SECONDS:
+                if not link.paused and monotonic() - link.heard > 2 * self._keep_alive:
                     link.end(mqtt5.DisconnectReasonCode.KEEP_ALIVE_TIMEOUT, "the broker is silent")
         finally:
             self.connected = False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -31,22 +32,32 @@ log = structlog.get_logger()
 TOPIC = "vigie/v1/+/readings"
 KEEP_ALIVE_SECONDS = 30
 ANSWER_SECONDS = 10.0
-MISC_SECONDS = 1.0
+MISC_SECONDS = 0.1
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 5.0
+# A connection that ended sooner was none: coming back at once would be a storm.
+STEADY_SECONDS = 10.0
+# Nobody subscribes to it: to unsubscribe from it is a sign of life and nothing else.
+NOWHERE = "vigie/v1/-/nowhere"
 _REFUSED = {"Bad user name or password", "Not authorized", "Client identifier not valid"}
 
 
 class PahoSource:
     """The broker named by `url` (mqtt3://), under a fixed client id; see `ports.Source`."""
 
-    def __init__(self, url: str, name: str, topic: str = TOPIC) -> None:
+    def __init__(
+        self, url: str, name: str, topic: str = TOPIC, keep_alive: int = KEEP_ALIVE_SECONDS
+    ) -> None:
         address = urlsplit(url)
         self._host, self._port = address.hostname or "127.0.0.1", address.port or 1883
         self._user, self._password = address.username, unquote(address.password or "")
-        self._name, self._topic = name, topic
+        self._name, self._topic, self._keep_alive = name, topic, keep_alive
         self._client: mqtt.Client | None = None
-        self._socket: object = None
+        # The socket's number, while it is read in our loop: paho closes the socket by itself.
+        self._reading: int | None = None
+        self._socket: int | None = None
         self._paused = False
+        # Since a pause nothing was read: paho would take the silence, which is ours, for the end.
+        self._deaf = False
         self.connected = False
         self.on_message: Callable[[str, bytes, int], None] = lambda *_: None
         self.on_connected: Callable[[], None] = lambda: None
@@ -60,17 +71,20 @@ class PahoSource:
         self.on_message, self.on_connected = on_message, on_connected
         pause, told = FIRST_PAUSE_SECONDS, False
         while True:
+            began = monotonic()
             try:
                 why = await self._session()
             except (OSError, TimeoutError, BrokerUnavailable) as error:
                 if not told:
                     log.warning("waiting for the broker", error=str(error) or type(error).__name__)
                 told = True
-                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 (jitter)
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
             else:
-                pause, told = FIRST_PAUSE_SECONDS, False
                 log.warning("connection to the broker lost", why=why)
+                told = False
+                if monotonic() - began > STEADY_SECONDS:
+                    pause = FIRST_PAUSE_SECONDS
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 (jitter)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
     def acknowledge(self, packets: Sequence[int]) -> None:
         """Send PUBACKs, in this order."""
@@ -85,9 +99,9 @@ class PahoSource:
 
     def pause(self) -> None:
         """Stop reading; keep-alive goes on from our side."""
-        if not self._paused and self._socket is not None:
-            asyncio.get_running_loop().remove_reader(self._socket)  # type: ignore[arg-type]  # paho's socket
-        self._paused = True
+        if not self._paused:
+            self._stop_reading()
+        self._paused = self._deaf = True
 
     def resume(self) -> None:
         """Read again."""
@@ -109,13 +123,14 @@ class PahoSource:
         client = self._new_client(ended, answered)
         try:
             # paho's connect blocks: only there does a thread help.
-            await asyncio.to_thread(client.connect, self._host, self._port, KEEP_ALIVE_SECONDS)
+            await asyncio.to_thread(client.connect, self._host, self._port, self._keep_alive)
             sock = client.socket()
             if sock is None:
                 raise BrokerUnavailable("no connection")
-            self._client, self._socket, self._paused = client, sock, False
-            self._read_from(client, sock)
-            misc = asyncio.create_task(_misc(client))
+            self._client, self._socket = client, sock.fileno()
+            self._paused = self._deaf = False
+            self._read_from(client, self._socket)
+            misc = asyncio.create_task(self._misc(client))
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     code = await answered
@@ -128,8 +143,7 @@ class PahoSource:
                 misc.cancel()
         finally:
             self.connected = False
-            if self._socket is not None:
-                loop.remove_reader(self._socket)  # type: ignore[arg-type]  # paho's socket
+            self._stop_reading()
             self._socket = None
             client.disconnect()
 
@@ -161,28 +175,47 @@ class PahoSource:
             if not answered.done():
                 answered.set_exception(BrokerUnavailable("closed by the broker"))
 
+        def subscribed(*found: object) -> None:
+            codes: list[ReasonCode] = found[3]  # type: ignore[assignment]  # client, userdata, mid, codes
+            if any(code.is_failure for code in codes) and not ended.done():
+                why = f"VIGIE_MQTT: the broker does not let us subscribe to {self._topic}"
+                ended.set_exception(SettingError(why))
+
         client.on_connect = connected
+        client.on_subscribe = subscribed
         client.on_disconnect = disconnected
+        client.on_socket_close = lambda *_: self._stop_reading()
         client.on_message = lambda _client, _data, message: self.on_message(
             message.topic, bytes(message.payload), message.mid if message.qos else 0
         )
         return client
 
-    def _read_from(self, client: mqtt.Client, sock: object) -> None:
+    def _read_from(self, client: mqtt.Client, number: int) -> None:
         def read() -> None:
+            self._deaf = False
             if client.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS:
-                asyncio.get_running_loop().remove_reader(sock)  # type: ignore[arg-type]  # paho's socket
+                self._stop_reading()
 
-        asyncio.get_running_loop().add_reader(sock, read)  # type: ignore[arg-type]  # paho's socket
+        asyncio.get_running_loop().add_reader(number, read)
+        self._reading = number
 
+    def _stop_reading(self) -> None:
+        if self._reading is not None:
+            asyncio.get_running_loop().remove_reader(self._reading)
+            self._reading = None
 
-async def _misc(client: mqtt.Client) -> None:
-    """Give paho its turns: keep-alive, and what its socket would not take at once."""
-    while True:
-        client.loop_misc()
-        if client.want_write():
-            client.loop_write()
-        await asyncio.sleep(MISC_SECONDS / 10)
+    async def _misc(self, client: mqtt.Client) -> None:
+        """Give paho its turns: keep-alive, and what its socket would not take at once."""
+        told = monotonic()
+        while True:
+            if not self._deaf:
+                client.loop_misc()
+            elif self.connected and monotonic() - told > self._keep_alive / 2:
+                told = monotonic()
+                client.unsubscribe(NOWHERE)
+            if client.want_write():
+                client.loop_write()
+            await asyncio.sleep(MISC_SECONDS)
 
 
 def _refused(code: str) -> None:

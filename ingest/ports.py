@@ -61,24 +61,13 @@ class SystemClock:
         return datetime.now(UTC)
 
 
-class Arrival(Protocol):
-    """One PUBLISH as a source hands it over; `packet` is the source's own handle for acknowledge.
-
-    A QoS 0 message has packet 0: there is nothing to acknowledge.
-    """
-
-    topic: str
-    payload: bytes
-    packet: int
-
-
 class Source(Protocol):
     """An MQTT broker as the gateway sees it: messages in, acknowledgements and receipts out.
 
-    The source calls `on_message` in the event loop for each PUBLISH, in order of arrival, and
-    acknowledges nothing by itself. It reconnects with back-off for ever, and calls `on_connected`
-    after each new session: packets of an earlier connection are void then, and the broker sends
-    again what was not acknowledged.
+    The source calls `on_message(topic, payload, packet)` in the event loop for each PUBLISH, in
+    order of arrival, and acknowledges nothing by itself; a QoS 0 message has packet 0. It
+    reconnects with back-off for ever, and calls `on_connected` after each new session: packets of
+    an earlier connection are void then, and the broker sends again what was not acknowledged.
     """
 
     connected: bool

@@ -14,7 +14,7 @@ from ingest.follower import Follower
 from ingest.gateway import Gateway
 from ingest.kafka import Producer
 from ingest.mqtt import Mqtt5Source
-from ingest.ports import SettingError, SystemClock
+from ingest.ports import SettingError, SystemClock, VigieError
 
 if TYPE_CHECKING:
     from ingest.ports import Source
@@ -60,11 +60,17 @@ async def run(settings: Settings, name: str, metrics_port: int) -> None:
             starting.result()
             log.info("gateway started", name=name)
             await gateway.run(stop)
-    except* SettingError as errors:
-        raise errors.exceptions[0] from None
+    except* VigieError as errors:
+        raise _only(errors) from None
     finally:
         for task in (starting, stopping):
             task.cancel()
         await producer.close()
         watched.close()
     log.info("gateway stopped")
+
+
+def _only(errors: BaseExceptionGroup[VigieError]) -> VigieError:
+    """Take the first error out of a group of groups: one sentence is enough for the operator."""
+    first = errors.exceptions[0]
+    return _only(first) if isinstance(first, BaseExceptionGroup) else first

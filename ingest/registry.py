@@ -75,6 +75,11 @@ class Assignment(
     start: datetime
     until: datetime | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse a time without a zone: it can be compared with no reading's."""
+        if self.start.tzinfo is None or (self.until is not None and self.until.tzinfo is None):
+            raise ValueError("times need a zone, such as 2026-01-01T00:00:00Z")
+
     def covers(self, time: datetime) -> bool:
         """Whether a reading of this time belongs to this patient."""
         return self.start <= time and (self.until is None or time < self.until)

@@ -83,12 +83,13 @@ def ledger(
     """
     from ingest import settings
     from streams import timescale
-    from streams.ledger import as_json, as_table, balanced
+    from streams.ledger import as_json, as_table
 
-    entries = asyncio.run(timescale.ledger(settings.load().database))
+    account = asyncio.run(timescale.ledger(settings.load().database))
     if json:
-        sys.stdout.write(as_json(entries) + "\n")
+        sys.stdout.write(as_json(account) + "\n")
     else:
-        Console().print(as_table(entries))
-    if not balanced(entries):
+        Console().print(as_table(account.entries))
+        Console().print(f"rows in the table: {account.rows}, missing: {account.missing}")
+    if not account.balanced:
         raise typer.Exit(1)

@@ -21,8 +21,8 @@ class Entry:
 
     `dead` counts records and messages put into quarantine, `lost` records that Kafka deleted before
     they were applied; `tick` is the gateways' time (UTC) up to which the log was applied, None
-    before the first tick. `difference` is received less stored, duplicate and rejected: 0, or some
-    reading is unaccounted for.
+    before the first tick. `difference` is received less stored, duplicate and rejected; the worker
+    counts as duplicate what it did not store, so what proves the account is the count of rows.
     """
 
     topic: str
@@ -38,16 +38,31 @@ class Entry:
     difference: int
 
 
-def balanced(entries: Sequence[Entry]) -> bool:
-    """Whether every reading is accounted for, and no record was lost."""
-    return not any(entry.difference or entry.lost for entry in entries)
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Every partition's account, and the rows that really stand in the table, of one snapshot."""
+
+    entries: Sequence[Entry]
+    rows: int
+
+    @property
+    def missing(self) -> int:
+        """Readings that were counted as stored and are not there (below 0: rows nobody counted)."""
+        return sum(entry.stored for entry in self.entries) - self.rows
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every reading is accounted for, and no record was lost."""
+        return not (self.missing or any(entry.difference or entry.lost for entry in self.entries))
 
 
-def as_json(entries: Sequence[Entry]) -> str:
+def as_json(account: Account) -> str:
     """Write the account for programs."""
     body: dict[str, Any] = {
-        "balanced": balanced(entries),
-        "partitions": [asdict(entry) for entry in entries],
+        "balanced": account.balanced,
+        "rows": account.rows,
+        "missing": account.missing,
+        "partitions": [asdict(entry) for entry in account.entries],
     }
     return msgspec.json.encode(body).decode()
 

@@ -76,6 +76,7 @@ INSERT INTO internal.delivery (id, alert, number, channel, recipient, measure)
 VALUES (%s, %s, %s, %s, %s, %s::text::jsonb) ON CONFLICT DO NOTHING"""
 OUTBOX = "INSERT INTO internal.outbox (topic, key, value) VALUES (%s, %s, %s)"
 LEDGER = """
-SELECT topic, partition, next_offset, tick, received, stored, duplicate, rejected, dead, lost,
+SELECT (SELECT count(*) FROM internal.sample),
+       topic, partition, next_offset, tick, received, stored, duplicate, rejected, dead, lost,
        difference
-FROM ledger ORDER BY topic, partition"""
+FROM public.ledger ORDER BY topic, partition"""

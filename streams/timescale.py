@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
     from ingest.readings import Vital
-    from streams.ledger import Entry
+    from streams.ledger import Account
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
@@ -85,10 +85,15 @@ class Store:
 
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.closed:
-            self._connection = await psycopg.AsyncConnection.connect(
+            connection = await psycopg.AsyncConnection.connect(
                 self._database, autocommit=True, **LIMITS
             )
-            await self._connection.execute(sql.INCOMING)
+            try:
+                await connection.execute(sql.INCOMING)
+            except BaseException:
+                await connection.close()  # without its table it would be of no use
+                raise
+            self._connection = connection
         return self._connection
 
 
@@ -106,8 +111,8 @@ async def places(database: str, topic: str, partitions: Iterable[int]) -> dict[i
     return {partition: progress.next_offset for partition, progress in found.items()}
 
 
-async def ledger(database: str) -> list[Entry]:
-    """Read the account of every partition. Raises StoreUnavailable."""
+async def ledger(database: str) -> Account:
+    """Read the account of every partition, and count the rows. Raises StoreUnavailable."""
     store = Store(database, "", Destinations("", "", ""))
     try:
         async with store.transaction() as transaction:

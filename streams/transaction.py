@@ -18,7 +18,7 @@ from ingest.codec import encode
 from streams import statements as sql
 from streams.batch import Progress
 from streams.errors import Fenced, SchemaMismatch
-from streams.ledger import Entry
+from streams.ledger import Account, Entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -88,10 +88,11 @@ class Transaction:
             )
         return found
 
-    async def ledger(self) -> list[Entry]:
-        """Read the account of every partition."""
+    async def ledger(self) -> Account:
+        """Read the account of every partition, and count the rows it speaks of."""
         cursor = await self._connection.execute(sql.LEDGER)
-        return [Entry(*row) for row in await cursor.fetchall()]
+        found = await cursor.fetchall()
+        return Account([Entry(*row[1:]) for row in found], found[0][0] if found else 0)
 
     async def states(self, partitions: Sequence[int]) -> dict[int, dict[str, bytes]]:
         """Read the watches' states of whole partitions: partition -> patient -> snapshot."""

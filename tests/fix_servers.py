@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -15,6 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from deploy.local.servers import Servers
+
+# What a test run takes from its shell. Addresses are not among it: a shell that has sourced the
+# `env` of a running `make up` must not lead the tests to patients of that one.
+KEPT = frozenset({"VIGIE_RECORDINGS", "VIGIE_OPT"})
+
+
+def pytest_configure() -> None:
+    """Forget the settings of the shell, for the tests and for all that they start."""
+    for name in [name for name in os.environ if name.startswith("VIGIE_") and name not in KEPT]:
+        del os.environ[name]
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, ParamSpec
@@ -23,15 +25,19 @@ group = typer.Typer(help="The servers of the line, on this machine.", no_args_is
 app.add_typer(group, name="servers")
 
 P = ParamSpec("P")
+# What a shell expects of a command that Ctrl-C ended: 128 + SIGINT.
+INTERRUPTED = 130
 StateFolder = Annotated[
     Path, typer.Option("--state", help="The state folder.", default_factory=default_folder)
 ]
 Only = Annotated[str, typer.Option(help=f"Some of {','.join(servers.NAMES)}.")]
-Brokers = Annotated[int, typer.Option(help="Kafka brokers: 1, or 3 for a cluster.")]
+Brokers = Annotated[
+    int | None, typer.Option(help="Kafka brokers: 1 (default), or 3 for a cluster.")
+]
 
 
 def one_sentence(command: Callable[P, None]) -> Callable[P, None]:
-    """Turn a LocalError into its sentence, the log's tail, and exit status 1."""
+    """Turn an error that is meant for people into its sentence, a log's tail, and status 1."""
 
     @wraps(command)
     def guarded(*arguments: P.args, **options: P.kwargs) -> None:
@@ -40,8 +46,13 @@ def one_sentence(command: Callable[P, None]) -> Callable[P, None]:
         except LocalError as error:
             console = Console(stderr=True)
             if error.tail:
-                console.print(error.tail, style="dim", markup=False, highlight=False)
-            console.print(f"vigie: {error}", style="bold red", markup=False)
+                console.print(
+                    error.tail, style="dim", markup=False, highlight=False, soft_wrap=True
+                )
+            console.print(f"vigie: {error}", style="bold red", markup=False, soft_wrap=True)
+            sys.exit(1)
+        except PermissionError as error:
+            Console(stderr=True).print(f"vigie: {error.filename} is not ours.", style="bold red")
             sys.exit(1)
 
     return guarded
@@ -70,13 +81,14 @@ def install_missing(*, only: Only = "") -> None:
 
 @group.command("start")
 @one_sentence
-def start(*, state: StateFolder, only: Only = "", brokers: Brokers = 1) -> None:
+def start(*, state: StateFolder, only: Only = "", brokers: Brokers = None) -> None:
     """Start servers that do not run, and wait until each truly works.
 
     Example: vigie servers start --brokers 3
     """
     console = Console()
-    running = servers.start(state, _names(only), brokers=brokers, say=console.print)
+    with stopping_at_a_signal(state, console, spare=True):
+        running = servers.start(state, _names(only), brokers=brokers, say=console.print)
     for name, value in sorted(running.environment.items()):
         console.print(f"{name}={value.rpartition('@')[2]}", highlight=False)
 
@@ -88,8 +100,7 @@ def stop(*, state: StateFolder) -> None:
 
     Example: vigie servers stop --state /srv/vigie
     """
-    servers.attach(state).stop()
-    Console().print("stopped")
+    Console().print(_stop(state))
 
 
 @group.command("status")
@@ -115,7 +126,7 @@ def status(*, state: StateFolder, as_json: Annotated[bool, typer.Option("--json"
         ]
         typer.echo(json.dumps(told))
     elif not seen:
-        Console().print(f"nothing was started in {running.state.folder}")
+        Console().print(f"nothing runs in {running.state.folder}")
     else:
         table = Table("name", "state", "pid", "up for, s", "restarts")
         for one in seen.values():
@@ -151,28 +162,56 @@ def up(
     *,
     state: StateFolder,
     detach: Annotated[bool, typer.Option(help="Return when all is ready.")] = False,
-    brokers: Brokers = 1,
+    brokers: Brokers = None,
     patients: Annotated[int, typer.Option(min=0, help="Of the simulated ward; 0: none.")] = 20,
 ) -> None:
     """Bring up servers and processes with a simulated ward, and show a live summary.
 
     A server of your own is used by setting its address (`vigie settings`); it is not started then.
+    Ctrl-C stops everything that runs in the state folder.
 
     Example: VIGIE_KAFKA=kafka:9092 vigie up --detach
     """
+    from deploy.local import summary
     from deploy.local import up as bringing
 
     console = Console()
-    stopped = False
+    with stopping_at_a_signal(state, console, spare=detach):
+        try:
+            running = bringing.start(state, console, brokers=brokers, patients=patients)
+        except LocalError:
+            if servers.runs(state):
+                console.print(
+                    "What has started still runs: mend the cause, repeat, or `vigie down`."
+                )
+            raise
+    if not detach:
+        with stopping_at_a_signal(state, console, status=0):
+            summary.watch(running, console)
+
+
+@contextmanager
+def stopping_at_a_signal(
+    state: Path, console: Console, *, status: int = INTERRUPTED, spare: bool = False
+) -> Iterator[None]:
+    """Stop everything when Ctrl-C, a polite kill or the terminal's end interrupts the block.
+
+    With `spare`, a line that ran already when the block began is left running.
+    """
+    spared = spare and servers.runs(state)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     try:
-        running = bringing.start(state, console, brokers=brokers, patients=patients)
-        if not detach:
-            bringing.watch(running, console)
+        yield
     except KeyboardInterrupt:
-        stopped = True
-    if stopped:
-        console.print("stopping everything")
-        servers.attach(state).stop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        if spared:
+            console.print("interrupted; what ran before still runs")
+            raise typer.Exit(status) from None
+        console.print("stopping everything; this takes some seconds")
+        _stop(state)
+        raise typer.Exit(status) from None
 
 
 @app.command("down")
@@ -182,5 +221,12 @@ def down(*, state: StateFolder) -> None:
 
     Example: vigie down
     """
+    Console().print(_stop(state))
+
+
+def _stop(state: Path) -> str:
+    """Stop what runs in the state folder; say what was done. Nothing there is no error."""
+    if not servers.has_been_used(state):
+        return f"nothing was started in {state}"
     servers.attach(state).stop()
-    Console().print("everything is stopped")
+    return f"everything in {state} is stopped; its data stays"

@@ -5,6 +5,7 @@ Debian packages go to the system; Kafka and TimescaleDB into a folder that all s
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -43,6 +44,11 @@ class Software:
     opt: Path
 
     @property
+    def is_inside(self) -> bool:
+        """Whether they lie where they usually do, in the checkout."""
+        return self.opt == checkout() / ".vigie" / "opt"
+
+    @property
     def kafka(self) -> Path:
         """The folder of Kafka's jars."""
         return self.opt / f"kafka-{KAFKA_VERSION}"
@@ -66,20 +72,50 @@ def software() -> Software:
 def install(names: tuple[str, ...], say: Say) -> Software:
     """Install what the named servers still lack. Raises InstallFailed, with the log's tail."""
     found = software()
-    found.opt.mkdir(mode=0o755, parents=True, exist_ok=True)
-    wanted = dict(pair for name in names for pair in PACKAGES[name].items())
+    if not _lacking(names, found):
+        return found
+    # The servers' account reads what is installed, whatever our shell says of new files.
+    before = os.umask(0o022)
+    try:
+        found.opt.mkdir(mode=0o755, parents=True, exist_ok=True)
+        # Two starts at once, `make up` and `make test` say, do not install in one another's way.
+        with (found.opt / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            _install(_lacking(names, found), found, say)
+    except PermissionError:
+        raise InstallFailed(
+            f"{found.opt} is not ours: install as its owner, or set VIGIE_OPT."
+        ) from None
+    finally:
+        os.umask(before)
+    return found
+
+
+def _lacking(names: tuple[str, ...], found: Software) -> set[str]:
+    """Say what is missing: Debian packages, and `kafka` or `timescale` for those from elsewhere."""
+    lacking = {
+        package
+        for name in names
+        for command, package in PACKAGES[name].items()
+        if not _has(command)
+    }
     if "kafka" in names and not _complete(found.kafka):
-        wanted["mvn"] = "maven"
-    missing = sorted({package for command, package in wanted.items() if not _has(command)})
-    if missing:
-        _packages(missing, say)
-    if "kafka" in names and not _complete(found.kafka):
+        lacking |= {"kafka"} if _has("mvn") else {"kafka", "maven"}
+    if "timescale" in names and not _complete(found.timescale):
+        lacking |= {"timescale"}
+    return lacking
+
+
+def _install(lacking: set[str], found: Software, say: Say) -> None:
+    packages = sorted(lacking - {"kafka", "timescale"})
+    if packages:
+        _packages(packages, say)
+    if "kafka" in lacking:
         say(f"installing Apache Kafka {KAFKA_VERSION} (54 MB by Maven)")
         _kafka(found.kafka)
-    if "timescale" in names and not _complete(found.timescale):
+    if "timescale" in lacking:
         say("installing PostgreSQL 17 with TimescaleDB (48 MB)")
         _run([str(DEPLOY / "local/timescale-install.sh"), str(found.timescale)], "TimescaleDB")
-    return found
 
 
 def _has(command: str) -> bool:

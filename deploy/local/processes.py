@@ -15,6 +15,7 @@ from deploy.local import prometheus
 from deploy.local.errors import NotReady
 from deploy.local.ports import LOOPBACK
 from deploy.local.programs import Program
+from deploy.local.site import PREFIX, has
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -22,11 +23,14 @@ if TYPE_CHECKING:
     from deploy.local.install import Say
     from deploy.local.servers import Servers
     from deploy.local.state import State
+    from deploy.local.supervisor import Seen
 
 READY_SECONDS = 90.0
 POLL_SECONDS = 0.2
 STOP_SECONDS = 15
 USUAL_SMTP, USUAL_ENS = 2525, 9480
+# A process with a wrong setting ends each time; one that met a server still starting, once.
+ENDINGS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,32 +52,42 @@ LINE = (GATEWAY, WORKER, DISPATCHER)
 ENDS = {"VIGIE_SMTP": MAILBOX, "VIGIE_ENS": ENS}
 
 
+WARD = "simulate"
+NAMES = {WARD, *(process.name for process in (*LINE, *ENDS.values()))}
+
+
 def ward(patients: int) -> Process:
     """Give the process of a simulated ward that runs for ever; one patient becomes septic."""
     arguments = ("simulate", "ward", "--patients", str(patients), "--speed", "1")
-    return Process("simulate", (*arguments, "--scenario", "sepsis", "--count", "1"), 9467)
+    return Process(WARD, (*arguments, "--scenario", "sepsis", "--count", "1"), 9467)
 
 
-def ends(state: State, site: Mapping[str, str]) -> tuple[dict[str, str], list[Process]]:
-    """Choose addresses for the simulated ends that the site has not of its own."""
+def ends(
+    state: State, site: Mapping[str, str], *, seen: Mapping[str, Seen] | None = None
+) -> tuple[dict[str, str], list[Process]]:
+    """Choose addresses for the simulated ends that the site has not of its own.
+
+    `seen` are the programs that supervisord knows: one that runs keeps its port.
+    """
     ports = {"VIGIE_SMTP": USUAL_SMTP, "VIGIE_ENS": USUAL_ENS}
+    forms = {"VIGIE_SMTP": "smtp://{}:{}", "VIGIE_ENS": "http://{}:{}/fhir"}
     settings, simulated = {}, []
     for setting, process in ENDS.items():
-        if site.get(setting):
-            settings[setting] = site[setting]
+        if has(site, setting):
             continue
-        known = state.record.ports.get(process.name)
-        port = known if known is not None else state.port(process.name, ports[setting])
-        mail = setting == "VIGIE_SMTP"
-        settings[setting] = (
-            f"smtp://{LOOPBACK}:{port}" if mail else f"http://{LOOPBACK}:{port}/fhir"
-        )
+        name = process.name
+        runs = name in (seen or {}) and (seen or {})[name].runs
+        port = state.record.ports[name] if runs else state.port(name, ports[setting])
+        settings[setting] = forms[setting].format(LOOPBACK, port)
         simulated.append(process)
     return settings, simulated
 
 
 def prepare(environment: Mapping[str, str], say: Say) -> None:
-    """Make topics and schema. Raises NotReady with what the command said."""
+    """Make topics and schema, which are left as they are when they are as they should be.
+
+    Raises NotReady with what the command said.
+    """
     for arguments in (("topics", "create"), ("database", "migrate")):
         say(f"vigie {' '.join(arguments)}")
         done = subprocess.run(
@@ -91,36 +105,75 @@ def prepare(environment: Mapping[str, str], say: Say) -> None:
 def start(
     running: Servers, processes: Iterable[Process], environment: Mapping[str, str], say: Say
 ) -> None:
-    """Start processes that do not run, have them scraped, and wait until each is healthy."""
-    state, supervisor = running.state, running.supervisor
-    wanted = list(processes)
-    for process in wanted:
-        seen = supervisor.seen().get(process.name)
-        if seen is None or not seen.runs:
-            port = state.port(f"{process.name}-metrics", process.usual_port)
-            metrics = ("--metrics-port", str(port))
-            command = (sys.executable, "-m", "vigie", *process.arguments, *metrics)
-            program = Program(
-                process.name,
-                command,
-                state.folder,
-                dict(environment),
-                stop_seconds=STOP_SECONDS,
-                is_server=False,
-            )
-            supervisor.put(program)
-            supervisor.start(process.name)
-    state.save()
+    """Start processes that do not run, have them scraped, and wait until each is healthy.
+
+    One that runs with other settings than these is started again with these. Raises NotReady.
+    """
+    state, wanted = running.state, list(processes)
+    with state.locked():
+        started = {process.name for process in wanted if _start(running, process, environment, say)}
+        state.save()
     prometheus.watch(state, {p.name: f"{LOOPBACK}:{metrics_port(state, p.name)}" for p in wanted})
     for process in wanted:
-        say(f"waiting for {process.name}")
-        wait(running, process.name)
+        if process.name in started:
+            say(f"waiting for {process.name}")
+        wait(running, process.name, endings=ENDINGS if process.name in started else None)
 
 
-def wait(running: Servers, name: str) -> None:
-    """Return once the process says that it is healthy. Raises NotReady with its words."""
+def _start(running: Servers, process: Process, environment: Mapping[str, str], say: Say) -> bool:
+    """Start one process unless it runs as it should; say whether it was started."""
+    state, supervisor = running.state, running.supervisor
+    seen = supervisor.seen().get(process.name)
+    runs = seen is not None and seen.runs
+    if not runs:
+        state.port(f"{process.name}-metrics", process.usual_port)
+    metrics = ("--metrics-port", str(metrics_port(state, process.name)))
+    program = Program(
+        process.name,
+        (sys.executable, "-m", "vigie", *process.arguments, *metrics),
+        state.folder,
+        {key: value for key, value in environment.items() if is_setting(key)},
+        stop_seconds=STOP_SECONDS,
+        is_server=False,
+    )
+    if runs and supervisor.is_as_put(program):
+        return False
+    if runs:
+        say(f"{process.name} has other settings now: it is started again with them")
+    supervisor.put(program)
+    supervisor.start(process.name)
+    return True
+
+
+def is_setting(name: str) -> bool:
+    """Whether a variable of the environment is meant for our processes."""
+    return name.startswith(PREFIX) or name == "PYTHONUNBUFFERED"
+
+
+def wait(running: Servers, name: str, *, endings: int | None = None) -> None:
+    """Return once the process says that it is healthy.
+
+    Parameters
+    ----------
+    running : Servers
+        With the process among them.
+    name : str
+        Of the process.
+    endings : int or None
+        After so many ends of its own it is given up; None has patience until the deadline.
+
+    Raises
+    ------
+    NotReady
+        With the process' own last words.
+    """
     deadline = time.monotonic() + READY_SECONDS
+    before = running.supervisor.restarts().get(name, 0)
     while (said := health(running.state, name)) != "healthy":
+        ended = running.supervisor.restarts().get(name, 0) - before
+        if endings is not None and ended >= endings:
+            sentence = f"{name} ends as soon as it is started."
+            raise NotReady(sentence, tail=running.supervisor.tail(name))
         if time.monotonic() > deadline:
             tail = running.supervisor.tail(name)
             raise NotReady(f"{name} is not ready after {READY_SECONDS:.0f} s: {said}.", tail=tail)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy.local.accounts import servers_account
+from deploy.local.errors import LocalError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +52,7 @@ class Program:
 def _escaped(text: str) -> str:
     """Protect `%`, which supervisord expands, and refuse what its settings cannot express."""
     if "\n" in text or " ;" in text or " #" in text:
-        raise ValueError("A supervised command holds neither a line break nor a comment sign.")
+        raise LocalError("No path or setting may hold a line break, ` ;` or ` #`.")
     return text.replace("%", "%%")
 
 
@@ -79,6 +80,8 @@ def section(program: Program, state: State) -> str:
         "autorestart=true",
         "startsecs=1",
         "startretries=1000000",
+        # What a program writes, mails for instance, is for its own account alone.
+        "umask=077",
         f"stopsignal={program.stop_signal}",
         f"stopwaitsecs={program.stop_seconds}",
         "redirect_stderr=true",

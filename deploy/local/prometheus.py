@@ -7,6 +7,7 @@ import shutil
 import urllib.error
 import urllib.request
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from deploy.local import accounts
 from deploy.local.install import DEPLOY
@@ -25,10 +26,19 @@ RETENTION = "15d"
 
 
 class Prometheus:
-    """Scrapes the targets that `watch` writes; its rules are those of deploy/prometheus."""
+    """Scrapes the targets that `watch` writes; its rules are those of deploy/prometheus.
+
+    Parameters
+    ----------
+    alertmanager : str or None
+        URL of the site's own Alertmanager; None for the one beside it.
+    """
 
     name = "prometheus"
     settings: tuple[str, ...] = ("VIGIE_PROMETHEUS",)
+
+    def __init__(self, alertmanager: str | None = None) -> None:
+        self._alertmanager = alertmanager
 
     def programs(self, state: State, software: Software) -> list[Program]:
         """Copy the settings and rules, and name Alertmanager."""
@@ -38,8 +48,10 @@ class Prometheus:
         for file in ("prometheus.yml", "rules.yml"):
             shutil.copyfile(DEPLOY / "prometheus" / file, folder / file)
             accounts.give(folder / file)
-        alertmanager = state.record.ports.get("alertmanager")
-        targets = [f"{LOOPBACK}:{alertmanager}"] if alertmanager else []
+        beside = state.record.ports.get("alertmanager")
+        targets = [f"{LOOPBACK}:{beside}"] if beside else []
+        if self._alertmanager:
+            targets = [urlsplit(self._alertmanager).netloc.rpartition("@")[2]]
         (folder / "targets/alertmanager").mkdir(parents=True, exist_ok=True)
         _targets(folder / "targets/alertmanager/local.yml", [{"targets": targets}])
         data = accounts.own_folder(folder / "data")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -37,19 +36,3 @@ class Server(Protocol):
     def environment(self, state: State) -> Mapping[str, str]:
         """Give the settings with which Vigie finds the server."""
         ...
-
-
-def answers(port: int, sent: bytes, starts_with: bytes, seconds: float = 2.0) -> bool:
-    """Whether a server on loopback answers these bytes with an answer that begins like that."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=seconds) as link:
-            link.sendall(sent)
-            got = b""
-            while len(got) < len(starts_with):
-                more = link.recv(64)
-                if not more:
-                    return False
-                got += more
-    except OSError:
-        return False
-    return got.startswith(starts_with)

@@ -18,7 +18,7 @@ from deploy.local import accounts, ports
 from deploy.local.errors import NotOurs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 RECORD = "servers.json"
 # A unix socket's path is at most 107 bytes on Linux (unix(7)); supervisord appends its pid to it.
@@ -27,14 +27,18 @@ SOCKET_PATH_BYTES = 90
 
 @dataclass(slots=True)
 class Record:
-    """What `servers.json` holds. It has passwords, so only its owner may read it."""
+    """What `servers.json` holds. It has passwords, so only its owner may read it.
+
+    `addresses` are the settings that were given out, for each all values there ever were: a shell
+    that has sourced the `env` file hands them back.
+    """
 
     home: str = ""
     throwaway: bool = False
     brokers: int = 0
     ports: dict[str, int] = field(default_factory=dict)
     passwords: dict[str, str] = field(default_factory=dict)
-    addresses: dict[str, str] = field(default_factory=dict)
+    addresses: dict[str, list[str]] = field(default_factory=dict)
 
 
 def checkout() -> Path:
@@ -108,8 +112,15 @@ class State:
         """Where the servers keep their data: a folder which their account can reach."""
         if not self.record.home:
             self.record.home = str(self._new_home())
+            self.save()
         home = Path(self.record.home)
-        home.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if not self.record.throwaway and home not in {self.folder, self._outside()}:
+            # Its data may be in use under the old name.
+            raise NotOurs(f"{self.folder} is a copy, or was moved; its data lies in {home}.")
+        if not home.exists():
+            home.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            home.mkdir()
+            home.chmod(0o755)  # mkdir heeds the umask, and the servers' account must get in
         return home
 
     @property
@@ -128,8 +139,21 @@ class State:
         return self.record.ports[name]
 
     def password(self, name: str) -> str:
-        """Give the password called `name`, made once with 128 bits of chance."""
-        return self.record.passwords.setdefault(name, secrets.token_hex(16))
+        """Give the password called `name`, made once with 128 bits of chance.
+
+        Kept at once: a database made with a password that a failed start forgot would be lost.
+        """
+        if name not in self.record.passwords:
+            self.record.passwords[name] = secrets.token_hex(16)
+            self.save()
+        return self.record.passwords[name]
+
+    def give_out(self, settings: Mapping[str, str]) -> None:
+        """Remember addresses as ours, so that no later start takes them for the site's own."""
+        for key, value in settings.items():
+            known = self.record.addresses.setdefault(key, [])
+            if value not in known:
+                known.append(value)
 
     def save(self) -> None:
         """Keep all this for the next start."""
@@ -161,4 +185,7 @@ class State:
             return made
         if accounts.can_reach(self.folder):
             return self.folder
+        return self._outside()
+
+    def _outside(self) -> Path:
         return Path("/var/lib/vigie") / self.short_name

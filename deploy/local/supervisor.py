@@ -30,6 +30,14 @@ TAIL_LINES = 15
 ALREADY_STARTED, NOT_RUNNING, BAD_NAME = 60, 70, 10
 # supervisor.states.ProcessStates
 RUNNING, STARTING, STOPPED = 20, 10, 0
+# Ends a throwaway supervisord, and deletes its data, once the process that asked for it is gone:
+# a test run that was killed leaves nothing. Arguments: that process, supervisord, the data.
+WATCHDOG = """
+(while kill -0 "$1" 2>/dev/null; do sleep 1; done
+kill -TERM "$2"
+while kill -0 "$2" 2>/dev/null; do sleep 0.2; done
+case "$3" in */vigie-*) rm -rf "$3" ;; esac) &
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +117,8 @@ class Supervisor:
             return
         self.sweep()
         state = self._state
-        state.logs.mkdir(exist_ok=True)
-        state.programs.mkdir(exist_ok=True)
+        for folder in (state.logs, state.programs):
+            folder.mkdir(mode=0o700, exist_ok=True)
         settings = state.folder / "supervisord.conf"
         write_private(settings, main_settings(state))
         command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(settings)]
@@ -120,22 +128,25 @@ class Supervisor:
             text=True,
             check=False,
             cwd="/",
-            env={**os.environ, MARK: str(state.folder)},
+            env=self._environment(),
         )
-        deadline = time.monotonic() + START_SECONDS
-        while not self.runs:
-            if done.returncode or time.monotonic() > deadline:
-                raise NotReady("supervisord did not start.", tail=done.stdout + done.stderr)
-            time.sleep(POLL_SECONDS)
+        self._await(done)
+        if state.record.throwaway:
+            self._watch_over()
 
     def put(self, program: Program) -> None:
         """Make `program` known, with the settings it has now; it must not run."""
-        path = self._state.programs / f"{program.name}.ini"
-        write_private(path, section(program, self._state))
+        write_private(self._file(program), section(program, self._state))
         self._call("reloadConfig")
+        self.stop(program.name)  # one that supervisord is about to start again
         with suppress(xmlrpc.client.Fault):
             self._call("removeProcessGroup", program.name)
         self._call("addProcessGroup", program.name)
+
+    def is_as_put(self, program: Program) -> bool:
+        """Whether `program` was made known with the very settings that it has now."""
+        file = self._file(program)
+        return file.exists() and file.read_text("utf-8") == section(program, self._state)
 
     def start(self, name: str) -> None:
         """Start a known program; one that runs already is left alone. Does not wait."""
@@ -155,6 +166,13 @@ class Supervisor:
         except xmlrpc.client.Fault as fault:
             if fault.faultCode not in {NOT_RUNNING, BAD_NAME}:
                 raise
+
+    def remove(self, name: str) -> None:
+        """Stop a program and forget it; one that is not known is no error."""
+        self.stop(name)
+        with suppress(xmlrpc.client.Fault):
+            self._call("removeProcessGroup", name)
+        (self._state.programs / f"{name}.ini").unlink(missing_ok=True)
 
     def seen(self) -> dict[str, Seen]:
         """Give every program by name; nothing when supervisord does not run."""
@@ -178,7 +196,7 @@ class Supervisor:
         path = self._state.logs / "supervisord.log"
         with suppress(OSError):
             for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-                if "daemonizing the supervisord process" in line:
+                if " INFO supervisord started with pid " in line:
                     spawned = {}
                 if " INFO spawned: '" in line:
                     name = line.split("'")[1]
@@ -232,6 +250,35 @@ class Supervisor:
                 if mark in (entry / "environ").read_bytes().split(b"\0"):
                     found.append(int(entry.name))
         return found
+
+    def _file(self, program: Program) -> Path:
+        return self._state.programs / f"{program.name}.ini"
+
+    def _environment(self) -> dict[str, str]:
+        """Give supervisord's environment, which programs inherit: settings come with a program."""
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("VIGIE_")}
+        return {**kept, MARK: str(self._state.folder)}
+
+    def _await(self, begun: subprocess.CompletedProcess[str]) -> None:
+        """Return once supervisord answers. Raises NotReady with what it said."""
+        deadline = time.monotonic() + START_SECONDS
+        while not self.runs:
+            if begun.returncode or time.monotonic() > deadline:
+                raise NotReady("supervisord did not start.", tail=begun.stdout + begun.stderr)
+            time.sleep(POLL_SECONDS)
+
+    def _watch_over(self) -> None:
+        arguments = (str(os.getpid()), str(self._pid()), str(self._state.home))
+        subprocess.run(
+            ["/bin/sh", "-c", WATCHDOG, "vigie-watchdog", *arguments],
+            check=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            env=self._environment(),
+            start_new_session=True,
+        )
 
     def _pid(self) -> int | None:
         try:

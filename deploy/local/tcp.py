@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-import http.client
 import socket
 import struct
-from http import HTTPStatus
 
 from deploy.local.ports import LOOPBACK
 
 TIMEOUT_SECONDS = 2.0
-
-
-def http_complaint(port: int, path: str) -> str | None:
-    """Say what is wrong with `GET path` on `port`, or None when it answers 200."""
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=TIMEOUT_SECONDS)
-    try:
-        connection.request("GET", path)
-        status = connection.getresponse().status
-    except (OSError, http.client.HTTPException):
-        return f"nothing answers on port {port}"
-    finally:
-        connection.close()
-    return None if status == HTTPStatus.OK else f"port {port} answers {path} with {status}"
 
 
 def exchange(port: int, request: bytes, *, length_prefix: bool) -> bytes:

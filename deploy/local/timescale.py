@@ -48,6 +48,8 @@ FORGETFUL = {
     "full_page_writes": "off",
     "synchronous_commit": "off",
     "shared_buffers": "'128MB'",
+    # In its own folder, where nothing stays behind in /dev/shm after a kill -9.
+    "dynamic_shared_memory_type": "mmap",
 }
 INITDB = (
     *("-U", USER, "-E", "UTF8", "--locale=C", "--locale-provider=builtin"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence  # noqa: TC003 (a field's type, kept readable at run time)
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, NamedTuple
 
@@ -48,11 +49,13 @@ class Decoded(NamedTuple):
     """What a message came to: instants to keep, and what was refused of it, with its place.
 
     `seq` is None when the message has no usable number: then there can be no receipt for it.
+    `places` says of each instant which of the message's readings it was.
     """
 
     seq: int | None
     instants: list[Instant]
     refused: list[Refused]
+    places: Sequence[int] = ()
 
 
 _decoder = msgspec.json.Decoder(_Wire)
@@ -108,6 +111,7 @@ def _judge(seq: int, readings: list[Any], received: datetime) -> Decoded:
         return _whole(Refusal.BAD_READINGS, seq, "readings")
     instants: list[Instant] = []
     refused: list[Refused] = []
+    places: list[int] = []
     for index, reading in enumerate(readings):
         if not isinstance(reading, dict):
             refused.append(Refused(Refusal.NOT_AN_OBJECT, f"readings[{index}]"))
@@ -119,7 +123,8 @@ def _judge(seq: int, readings: list[Any], received: datetime) -> Decoded:
         instant = _instant(index, reading, time, received, refused)
         if instant is not None:
             instants.append(instant)
-    return Decoded(seq, instants, refused)
+            places.append(index)
+    return Decoded(seq, instants, refused, places)
 
 
 def _time(text: object, received: datetime) -> datetime | Refusal:
@@ -155,7 +160,7 @@ def _instant(
             continue
         vital = _VITALS.get(name)
         if vital is None:
-            at = f"readings[{index}].{name[:NAME_CHARACTERS]}"
+            at = f"readings[{index}].{_shown(name)}"
             refused.append(Refused(Refusal.UNKNOWN_VITAL, at))
             continue
         if type(raw) is float and vital not in _CODED:
@@ -180,6 +185,15 @@ def _instant(
             refused.append(Refused(Refusal.NO_VITALS, f"readings[{index}]"))
         return None
     return Instant(time, values, quality, original)
+
+
+def _shown(name: str) -> str:
+    """Cut a foreign name to what a place can carry.
+
+    The standard library lets half a surrogate pair through, which no encoder takes again: one such
+    message must not hold up the others of its flush.
+    """
+    return name[:NAME_CHARACTERS].encode("utf-8", "replace").decode()
 
 
 # Vitals that are not sent as plain numbers.
@@ -208,7 +222,7 @@ def _object(
 ) -> float | Refused:
     for field in raw:
         if field not in {"value", "unit"}:
-            return Refused(Refusal.UNKNOWN_FIELD, f"{at}.{field[:NAME_CHARACTERS]}")
+            return Refused(Refusal.UNKNOWN_FIELD, f"{at}.{_shown(field)}")
     if raw.get("value") is None:
         return Refused(Refusal.NULL, f"{at}.value")
     unit = raw.get("unit")

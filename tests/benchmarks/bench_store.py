@@ -17,7 +17,8 @@ from ingest.codec import Message
 from ingest.readings import Instant, Vital
 from streams import statements as sql
 from streams.batch import Progress, Work
-from streams.timescale import Destinations, Store
+from streams.timescale import Store
+from streams.transaction import Destinations
 from tests.benchmarks.figures import Figure, middle
 from tests.benchmarks.places import migrated, running
 

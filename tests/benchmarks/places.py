@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 def running(console: Console, *names: str) -> Iterator[Servers]:
     """Start these servers in a throwaway state folder; all is gone at the end."""
     with tempfile.TemporaryDirectory(prefix="vigie-bench-") as folder:
-        started = servers.start(state=Path(folder), names=names, throwaway=True, say=console.print)
+        started = servers.start(
+            state=Path(folder), names=names or servers.NAMES, throwaway=True, say=console.print
+        )
         try:
             yield started
         finally:

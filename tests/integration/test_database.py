@@ -149,7 +149,7 @@ async def test_the_same_reading_twice_is_one_row_and_one_duplicate(
     again = await write(store, work(sent, place=1))
     assert (again.stored, again.duplicate) == (0, 2), "and from one to the next"
     assert rows(database, "SELECT count(*) FROM readings") == [(2,)]
-    (entry, _) = await timescale.ledger(database)
+    (entry, _) = (await timescale.ledger(database)).entries
     assert (entry.received, entry.stored, entry.duplicate, entry.difference) == (6, 2, 4, 0)
 
 
@@ -176,7 +176,7 @@ async def test_duplicates_are_counted_for_the_partition_that_they_came_in(
     first, second = message(1, patient="p-1"), message(1, patient="p-2", device="d-2")
     await write(store, work(first))
     await write(store, work(first, place=1), work(second, partition=1))
-    entries = await timescale.ledger(database)
+    entries = (await timescale.ledger(database)).entries
     assert [(e.stored, e.duplicate) for e in entries] == [(1, 1), (1, 0)]
 
 

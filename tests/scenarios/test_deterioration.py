@@ -56,7 +56,9 @@ def test_one_alert_one_mail_one_measure_though_each_process_was_restarted(
     alerts = line.rows(query, lying.patient)
     assert [tuple(row[1:4]) for row in alerts] == [("news2", "physiological", "medium")]
     assert stay.truth.onset <= alerts[0][4] <= stay.truth.noticed_by
-    assert len(set(line.mails_to(mail))) == 1
+    # After kill -9 a second copy may come, with the same Message-ID; after an orderly stop, never.
+    mails = line.mails_to(mail)
+    assert len(set(mails) if how == "killed" else mails) == 1
     (measure,) = shared(line, f"idpe-{run}-0")
     assert "2708-6" in str(measure), "the saturation, and nothing else, was shared"
     told = line.rows("SELECT channel, state FROM deliveries WHERE alert = %s", alerts[0][0])

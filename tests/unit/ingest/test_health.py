@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 import httpx
@@ -50,3 +51,9 @@ def test_metrics_are_served_beside_it(watched: health.Watched) -> None:
 def test_a_taken_port_is_one_clear_sentence(watched: health.Watched) -> None:
     with pytest.raises(SettingError, match=f"127.0.0.1:{watched.port} cannot be listened on"):
         health.serve("127.0.0.1", watched.port, {})
+
+
+def test_a_client_that_says_nothing_holds_up_nobody(watched: health.Watched) -> None:
+    with socket.create_connection(("127.0.0.1", watched.port)):
+        answer = httpx.get(f"http://127.0.0.1:{watched.port}/healthz", timeout=30)
+    assert answer.status_code == 200

@@ -9,7 +9,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from streams.ledger import Entry, as_json, as_table, balanced
+from streams.ledger import Account, Entry, as_json, as_table
 
 GOOD = Entry("vigie.readings", 0, 7, None, 12, 10, 2, 0, 1, 0, 0)
 
@@ -23,8 +23,16 @@ GOOD = Entry("vigie.readings", 0, 7, None, 12, 10, 2, 0, 1, 0, 0)
     ],
 )
 def test_when_the_account_is_balanced(entry: Entry, *, expected: bool) -> None:
-    assert expected is balanced([GOOD, entry])
-    assert expected is json.loads(as_json([GOOD, entry]))["balanced"]
+    account = Account([GOOD, entry], GOOD.stored + entry.stored)
+    assert expected is account.balanced
+    assert expected is json.loads(as_json(account))["balanced"]
+
+
+@pytest.mark.parametrize("rows", [9, 11])
+def test_a_row_that_is_missing_or_that_nobody_counted_is_noticed(rows: int) -> None:
+    account = Account([GOOD], rows)
+    assert not account.balanced
+    assert account.missing == GOOD.stored - rows
 
 
 def test_the_table_ends_with_the_sum() -> None:
