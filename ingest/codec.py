@@ -61,7 +61,8 @@ class Rejected(
 
     `time` is when it was refused (UTC), `by` the process that refused it. `size` is the length of
     the original, in bytes; `payload` is shorter than that where the original was too large to keep.
-    `place` names topic, partition and offset where the worker refused a record of the log.
+    `place` names topic, partition and offset where the worker refused a record of the log; `more`
+    counts refusals beyond those that are listed.
     """
 
     device: str
@@ -73,6 +74,7 @@ class Rejected(
     payload: bytes
     seq: int | None = None
     place: str = ""
+    more: int = 0
 
 
 T = TypeVar("T")

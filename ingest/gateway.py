@@ -33,12 +33,15 @@ log = structlog.get_logger()
 # Messages of so many milliseconds share their bundles: it costs that much latency, and saves the
 # worker and Kafka a record per message (docs/performance.md).
 FLUSH_SECONDS = 0.005
-FLUSH_BYTES = 1024 * 1024
+# A bundle stays below the 1 MiB that a Kafka of default settings takes, with what JSON adds.
+FLUSH_BYTES = 256 * 1024
 # Back-pressure: with so much under way, the broker's socket is not read until half of it is safe.
 UNDER_WAY_MESSAGES, UNDER_WAY_BYTES = 20_000, 64 * 1024 * 1024
 TICK_SECONDS = 2.0
 # Kept whole in quarantine up to the largest message that is taken; of larger ones the beginning.
 KEPT_BYTES = 64 * 1024
+# Refusals listed in a quarantine record; the receipt names all of them.
+LISTED = 500
 DRAIN_SECONDS = 10.0
 TELL_REFUSALS_SECONDS = 60.0
 
@@ -163,8 +166,9 @@ class Gateway:
             self._told[one.reason] += 1
         size = len(payload)
         kept = payload if size <= vigie_json.MESSAGE_BYTES else payload[:KEPT_BYTES]
+        listed, more = tuple(refused[:LISTED]), max(0, len(refused) - LISTED)
         flush.rejected.append(
-            Rejected(device, topic, tuple(refused), received, self._name, size, kept, seq)
+            Rejected(device, topic, listed, received, self._name, size, kept, seq, more=more)
         )
 
     def _ship(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections import Counter
 from itertools import pairwise
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ingest.ports import VigieError
+from ingest.readings import SPECS
 from ingest.registry import Device, Patient
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 TABLES: dict[str, type[Patient | Device]] = {"patients": Patient, "devices": Device}
 PLACES = 10
+# Enough to notice a name or a telephone number; the mail server has the last word.
+ADDRESS = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^@\s<>,;]+")
 
 
 class BadRegistryFile(VigieError):
@@ -46,7 +50,10 @@ def read(path: Path) -> list[Patient | Device]:
     entities: list[Patient | Device] = []
     for table, kind in TABLES.items():
         for entity in _entities(table, kind, content.get(table, []), faults):
-            faults += _device_faults(entity) if isinstance(entity, Device) else []
+            if isinstance(entity, Device):
+                faults += _device_faults(entity)
+            else:
+                faults += _patient_faults(entity)
             entities.append(entity)
     named = Counter((type(entity).__name__.lower(), entity.id) for entity in entities)
     faults += [f"{kind} `{name}` is there {n} times" for (kind, name), n in named.items() if n > 1]
@@ -71,6 +78,19 @@ def _entities(
 
 def _tag(kind: type[Patient | Device]) -> str:
     return str(kind.__struct_config__.tag)
+
+
+def _patient_faults(patient: Patient) -> Iterator[str]:
+    """Find a mail address that is none, and limits that every value or none would break."""
+    if patient.physician is not None and not ADDRESS.fullmatch(patient.physician):
+        yield f"patient `{patient.id}`: `physician` must be a mail address"
+    for vital, limit in patient.limits.items():
+        bounds = [bound for bound in (limit.low, limit.high) if bound is not None]
+        if not bounds or not all(bound in SPECS[vital].hard for bound in bounds):
+            low, high = SPECS[vital].hard
+            yield f"patient `{patient.id}`: limits of {vital} lie between {low:g} and {high:g}"
+        elif bounds != sorted(bounds):
+            yield f"patient `{patient.id}`: the low limit of {vital} is above the high one"
 
 
 def _device_faults(device: Device) -> Iterator[str]:

@@ -249,5 +249,5 @@ def _converted(
     if convert is None:
         return Refused(Refusal.UNKNOWN_UNIT, f"{at}.unit")
     if unit != SPECS[vital].unit:
-        original[vital] = Original(value, unit)
+        original[vital] = Original(value, _shown(unit))
     return convert(value)

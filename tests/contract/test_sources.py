@@ -257,7 +257,7 @@ async def test_it_comes_back_after_the_broker_was_killed(
         source.acknowledge(taken.packets)  # silent, not an error
         source.publish("vigie/v1/dev-1/receipts", b"{}")
         await asyncio.to_thread(broker.start)
-        await until(lambda: source.connected, "a session")
+        await until(lambda: source.connected and device.client.is_connected(), "both are back")
         taken.events.clear()
         await subscribed(device, taken)
     assert taken.sessions == 2

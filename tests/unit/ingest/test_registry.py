@@ -101,6 +101,11 @@ def test_the_file_of_the_contract_is_read(tmp_path: Path) -> None:
         pytest.param("00:00Z", "00:00", "times need a zone", id="a time without a zone"),
         pytest.param('Z" }', 'Z", until = "2025-01-01T00:00:00Z" }', "ends before", id="an end"),
         pytest.param("[[devices]]", "[[devices", "not TOML", id="not TOML"),
+        pytest.param("dr@hopital.mssante.example", "Dr A", "mail address", id="no address"),
+        pytest.param("low = 88", "low = nan", "lie between 0 and 100", id="not a number"),
+        pytest.param("low = 88", "low = 880", "lie between 0 and 100", id="out of the world"),
+        pytest.param("{ low = 88 }", "{}", "lie between", id="no bound at all"),
+        pytest.param("low = 88", "low = 95, high = 90", "above the high one", id="crossed"),
     ],
 )
 def test_a_fault_is_named_and_nothing_is_read(

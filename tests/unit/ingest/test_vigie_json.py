@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.codec import encode
 from ingest.formats.vigie_json import MESSAGE_BYTES, READINGS, Decoded, decode
 from ingest.readings import SPECS, Original, Quality, Refusal, Vital
 
@@ -210,3 +211,12 @@ def test_any_bytes_end_in_instants_or_named_refusals(payload: bytes) -> None:
         for vital, value in instant.values.items():
             assert math.isfinite(value)
             assert value in SPECS[vital].hard
+
+
+def test_half_a_surrogate_pair_in_a_unit_can_be_written_into_the_log() -> None:
+    payload = (
+        b'{"seq": 1, "readings": [{"time": "2026-11-24T03:00:00Z", '
+        b'"heart_rate": {"value": 70, "unit": "{\\ud800}/min"}}]}'
+    )
+    (instant,) = decode(payload, "dev-1", NOW).instants
+    assert encode(instant)
