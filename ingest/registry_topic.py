@@ -63,23 +63,25 @@ async def confirmed(address: str, revision: int, seconds: float = CONFIRM_SECOND
 
     An empty list: no gateway runs. Raises TimeoutError when one does not follow.
     """
-    now = datetime.now(UTC)
-    reached: dict[str, int] = {}
+    began = datetime.now(UTC)
+    newest: dict[str, Tick] = {}
     async with kafka.reading(address, kafka.READINGS, only=(0,)) as reader:
-        await reader.seek_time(now - ALIVE)
+        await reader.seek_time(began - ALIVE)
         ends = await reader.ends()
         async with asyncio.timeout(seconds):
             while True:
                 for record in await reader.take():
                     tick = _tick(record.value)
-                    # One that has stopped ticking meanwhile cannot confirm, and accepts nothing.
-                    if tick is not None and now - tick.time < ALIVE:
-                        reached[tick.gateway] = max(tick.revision, reached.get(tick.gateway, 0))
-                if all(at >= revision for at in reached.values()):
-                    caught_up = (await reader.places())[0] >= ends[0]
-                    late = datetime.now(UTC) - now > ALIVE / 2
-                    if caught_up and (reached or late):
-                        return sorted(reached)
+                    if tick is not None:
+                        newest[tick.gateway] = tick
+                now = datetime.now(UTC)
+                # One that has stopped ticking meanwhile accepts nothing, so it need not follow.
+                alive = [tick for tick in newest.values() if now - tick.time < ALIVE]
+                caught_up = (await reader.places())[0] >= ends[0]
+                follow = caught_up and all(tick.revision >= revision for tick in alive)
+                # With nobody there, a gateway that is just starting gets time for its tick.
+                if follow and (alive or now - began > ALIVE / 2):
+                    return sorted(tick.gateway for tick in alive)
 
 
 def _tick(value: bytes | None) -> Tick | None:
