@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.servers, pytest.mark.chaos]
 
 DEVICES, MESSAGES = 6, 120
+# With six devices 200 messages a second, for four seconds.
+ROUND_SECONDS = 0.03
 VITALS = ("heart_rate", "spo2", "respiratory_rate")
 
 
@@ -46,15 +49,20 @@ def test_what_got_a_receipt_is_stored_once_after_a_kill_of(
     devices = [Outsider(f"d-{run}-{n}", line.devices_url) for n in range(DEVICES)]
     start = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=2 * MESSAGES + 10)
     old = line.servers.pid(victim)
-    for message in range(1, MESSAGES + 1):
-        for n, device in enumerate(devices):
-            device.publish(message, reading(start, message, ill=n == 0))
-        if message == MESSAGES // 2:
-            wait_until(
-                lambda: any(d.safe for d in devices), "a receipt before the kill", pause=0.01
-            )
-            line.kill(victim)
-            assert any(d.pending for d in devices), "the kill came too late to lose anything"
+
+    def load() -> None:
+        pause = threading.Event()
+        for message in range(1, MESSAGES + 1):
+            for n, device in enumerate(devices):
+                device.publish(message, reading(start, message, ill=n == 0))
+            pause.wait(ROUND_SECONDS)  # the beat of the load, not a wait for anything
+
+    loading = threading.Thread(target=load)
+    loading.start()
+    wait_until(lambda: any(d.safe for d in devices), "a receipt before the kill", pause=0.01)
+    line.kill(victim)
+    assert loading.is_alive(), "the kill came after the load"
+    loading.join()
     wait_until(lambda: line.restarted(victim, old), f"{victim} runs again", pause=0.2)
     for device in devices:
         device.wait_for_receipts(120)
