@@ -7,7 +7,6 @@ what makes it ten times as fast as a callback per packet (docs/performance.md).
 from __future__ import annotations
 
 import asyncio
-import random
 import ssl
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import mqtt5  # noqa: TID251 (this is its one adapter)
 import structlog
 
+from ingest import reconnect
 from ingest.ports import BrokerUnavailable, SettingError
 
 if TYPE_CHECKING:
@@ -30,10 +30,7 @@ SESSION_EXPIRY_SECONDS = 300
 RECEIVE_MAX = 1000
 KEEP_ALIVE_SECONDS = 30
 ANSWER_SECONDS = 10.0
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 5.0
 SUBSCRIBE_ID = 1
-# A connection that ended sooner was none: coming back at once would be a storm.
-STEADY_SECONDS = 10.0
 _PANIC = "PanicException"
 _FAILURE = 0x80  # reason codes from here on are failures
 # By number: the codec's own codes cannot be keys.
@@ -144,25 +141,7 @@ class Mqtt5Source:
     ) -> None:
         """Stay connected until cancelled; see `ports.Source`."""
         self.on_message, self.on_connected = on_message, on_connected
-        pause, told = FIRST_PAUSE_SECONDS, False
-        while True:
-            began = monotonic()
-            try:
-                link = await self._open()
-            except (OSError, TimeoutError, BrokerUnavailable) as error:
-                if not told:
-                    log.warning("waiting for the broker", error=str(error) or type(error).__name__)
-                told = True
-            else:
-                log.info("connected to the broker")
-                why = await self._stay(link)
-                log.warning("connection to the broker lost", why=why)
-                told = False
-                if monotonic() - began > STEADY_SECONDS:
-                    pause = FIRST_PAUSE_SECONDS
-            # Jitter: gateways that lost the broker together must not come back together.
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        await reconnect.for_ever(self._session)
 
     def acknowledge(self, packets: Sequence[int]) -> None:
         """Send PUBACKs in one write."""
@@ -208,6 +187,12 @@ class Mqtt5Source:
             receive_max=RECEIVE_MAX,
             keep_alive=self._keep_alive,
         ).write()
+
+    async def _session(self) -> str:
+        """Connect and stay; returns why the connection ended."""
+        link = await self._open()
+        log.info("connected to the broker")
+        return await self._stay(link)
 
     async def _open(self) -> _Link:
         loop = asyncio.get_running_loop()

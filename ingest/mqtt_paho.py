@@ -7,7 +7,6 @@ and the session stays until the broker forgets it. paho's thread is not used.
 from __future__ import annotations
 
 import asyncio
-import random
 from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -20,6 +19,7 @@ from paho.mqtt.enums import (  # noqa: TID251 (as above)
     MQTTProtocolVersion,
 )
 
+from ingest import reconnect
 from ingest.ports import BrokerUnavailable, SettingError
 
 if TYPE_CHECKING:
@@ -33,9 +33,6 @@ TOPIC = "vigie/v1/+/readings"
 KEEP_ALIVE_SECONDS = 30
 ANSWER_SECONDS = 10.0
 MISC_SECONDS = 0.1
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 5.0
-# A connection that ended sooner was none: coming back at once would be a storm.
-STEADY_SECONDS = 10.0
 # Nobody subscribes to it: to unsubscribe from it is a sign of life and nothing else.
 NOWHERE = "vigie/v1/-/nowhere"
 _REFUSED = {"Bad user name or password", "Not authorized", "Client identifier not valid"}
@@ -69,22 +66,7 @@ class PahoSource:
     ) -> None:
         """Stay connected until cancelled; see `ports.Source`."""
         self.on_message, self.on_connected = on_message, on_connected
-        pause, told = FIRST_PAUSE_SECONDS, False
-        while True:
-            began = monotonic()
-            try:
-                why = await self._session()
-            except (OSError, TimeoutError, BrokerUnavailable) as error:
-                if not told:
-                    log.warning("waiting for the broker", error=str(error) or type(error).__name__)
-                told = True
-            else:
-                log.warning("connection to the broker lost", why=why)
-                told = False
-                if monotonic() - began > STEADY_SECONDS:
-                    pause = FIRST_PAUSE_SECONDS
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 (jitter)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        await reconnect.for_ever(self._session)
 
     def acknowledge(self, packets: Sequence[int]) -> None:
         """Send PUBACKs, in this order."""
