@@ -43,8 +43,8 @@ class Line:
         with psycopg.connect(self.environment["VIGIE_DATABASE"], autocommit=True) as database:
             return database.execute(query.encode(), values or None).fetchall()
 
-    def vigie(self, *arguments: str) -> str:
-        """Run a command of the front door; returns what it printed."""
+    def vigie(self, *arguments: str, errors: bool = False) -> str:
+        """Run a command of the front door; returns what it printed, with stderr when asked."""
         done = subprocess.run(
             [sys.executable, "-m", "vigie", *arguments],
             capture_output=True,
@@ -53,7 +53,7 @@ class Line:
             env=self.environment,
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        return done.stdout + (done.stderr if errors else "")
 
     def metric(self, process: str, name: str, **labels: str) -> float:
         """Read one series from a process' own /metrics."""

@@ -72,7 +72,7 @@ def number(label: str, account: str) -> int:
 def test_every_value_of_the_recordings_is_stored_once_and_a_second_run_adds_none(
     line: Line, recordings: Path
 ) -> None:
-    said = line.vigie("simulate", "--recordings", str(recordings), "--speed", "max")
+    said = line.vigie("simulate", "--recordings", str(recordings), "--speed", "max", errors=True)
     assert number("instants safe", said) == 25_493
     assert number("messages without a receipt", said) == 0
     told = re.search(r"the last instants stand at (\S+)Z", said)
@@ -91,7 +91,7 @@ def test_every_value_of_the_recordings_is_stored_once_and_a_second_run_adds_none
     assert {(patient, vital, time): value for patient, vital, time, value in stored} == expected
 
     duplicates = count("SELECT sum(duplicate) FROM ledger")
-    again = line.vigie("simulate", "--recordings", str(recordings), "--speed", "max")
+    again = line.vigie("simulate", "--recordings", str(recordings), "--speed", "max", errors=True)
     assert number("instants safe", again) == 25_493
     wait_until(
         lambda: count("SELECT sum(duplicate) FROM ledger") >= duplicates + len(expected),
