@@ -55,6 +55,9 @@ REPLICAS = 3
 # A full producer holds back its callers; the gateway's own bound is lower.
 LINGER_MS = 2
 REQUEST_MS = 20_000
+# A producer flushes for ever while Kafka is away; less than a supervisor's patience (15 s) minus
+# what the gateway waits before it closes.
+CLOSE_SECONDS = 2.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 5.0
 POLL_MS = 500
 
@@ -102,8 +105,11 @@ class Producer:
             )
             try:
                 await producer.start()
+            except asyncio.CancelledError:
+                await _stop(producer)
+                raise
             except KafkaError as error:
-                await producer.stop()
+                await _stop(producer)
                 if not told:
                     log.warning("waiting for Kafka", error=type(error).__name__)
                 told = True
@@ -129,19 +135,37 @@ class Producer:
                 topic, value, key=key, partition=partition
             )
         except KafkaError as error:
+            if is_fatal(error):
+                future = asyncio.get_running_loop().create_future()
+                future.set_exception(error)
+                return future
             raise LogUnavailable(type(error).__name__) from None
         return future
 
     async def close(self) -> None:
-        """Send what is queued, then disconnect."""
+        """Send what is queued, then disconnect; what Kafka does not take soon is given up."""
         if self._producer is not None:
             producer, self._producer = self._producer, None
+            await _stop(producer)
+
+
+async def _stop(producer: AIOKafkaProducer) -> None:
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
             await producer.stop()
+    except TimeoutError:
+        log.warning("Kafka does not take what is queued: it is given up")
+        sending = producer._sender.sender_task  # noqa: SLF001 (aiokafka has no way to give up)
+        if sending is not None:
+            sending.cancel()
+        await producer.client.close()
 
 
 def is_fatal(error: BaseException) -> bool:
     """Whether the producer that met this error takes nothing more: its process must start anew."""
-    return isinstance(error, OutOfOrderSequenceNumber | InvalidProducerEpoch | ProducerFenced)
+    # Its sender, when it has met what it did not expect, ends with an error of no closer kind.
+    fatal = OutOfOrderSequenceNumber | InvalidProducerEpoch | ProducerFenced
+    return isinstance(error, fatal) or type(error) is KafkaError
 
 
 @asynccontextmanager

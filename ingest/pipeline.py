@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 5.0
+# Kafka acknowledges within milliseconds. An idempotent producer sends again for ever without a
+# word, so silence is told here.
+SILENCE_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -109,7 +112,10 @@ class Pipeline:
     async def _arrived(self, future: asyncio.Future[object] | None) -> bool:
         if future is None:
             return False
-        await asyncio.wait([future])
+        done, _ = await asyncio.wait([future], timeout=SILENCE_SECONDS)
+        if not done:
+            self._failed("no answer")
+            await asyncio.wait([future])
         if future.cancelled():
             self._failed("given up by the producer")
             return False
