@@ -29,7 +29,7 @@ class Flush:
 
     `packets` are the broker's, in order of arrival, of the connection `session`. `answers` are the
     receipts that are due: device, number of the message, what was refused of it. `began` is the
-    monotonic time of the first message; `size` the bytes that came.
+    monotonic time of the first message; `size` the bytes that came; `readings` the good values.
     """
 
     session: int
@@ -40,6 +40,7 @@ class Flush:
     answers: list[tuple[str, int, list[Refused]]] = field(default_factory=list)
     messages: int = 0
     size: int = 0
+    readings: int = 0
 
     def records(self, gateway: str) -> Iterator[Outgoing]:
         """Encode what goes to Kafka."""

@@ -125,7 +125,8 @@ class Gateway:
         for patient, worn in self._by_wearer(device, decoded).items():
             message = Message(patient, device, seq or 0, received, tuple(worn))
             flush.bundles[kafka.partition_of(patient)].append(message)
-            metrics.READINGS_ACCEPTED.inc(sum(len(instant.values) for instant in worn))
+            for instant in worn:
+                flush.readings += len(instant.values)
         if refused:
             self._refuse(flush, device, topic, payload, received, seq, refused)
         if seq is not None:
@@ -183,6 +184,7 @@ class Gateway:
         self._messages += flush.messages
         self._bytes += flush.size
         metrics.MESSAGES_RECEIVED.inc(flush.messages)
+        metrics.READINGS_ACCEPTED.inc(flush.readings)
         metrics.UNACKNOWLEDGED.set(self._messages)
         if self._messages > UNDER_WAY_MESSAGES or self._bytes > UNDER_WAY_BYTES:
             self._source.pause()

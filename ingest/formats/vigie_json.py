@@ -29,6 +29,12 @@ OLDEST = timedelta(days=3653)
 NAME_CHARACTERS = 64
 
 _VITALS = {vital.value: vital for vital in Vital}
+# Vitals that are not sent as plain numbers.
+_CODED = frozenset({Vital.CONSCIOUSNESS, Vital.SUPPLEMENTAL_OXYGEN})
+# The others, with the limits inside which nothing is doubtful: these lie inside the hard ones.
+_PLAIN = {
+    vital.value: (vital, *spec.suspect) for vital, spec in SPECS.items() if vital not in _CODED
+}
 
 
 class _Quantity(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -158,33 +164,44 @@ def _instant(
     for name, raw in reading.items():
         if name == "time":
             continue
-        vital = _VITALS.get(name)
-        if vital is None:
-            at = f"readings[{index}].{_shown(name)}"
-            refused.append(Refused(Refusal.UNKNOWN_VITAL, at))
+        if type(raw) is float and name in _PLAIN:
+            # The common case, a number that is believed, without a call: it is most of a message.
+            vital, low, high = _PLAIN[name]
+            if low <= raw <= high:
+                values[vital] = raw
+                if ahead:
+                    quality[vital] = int(ahead)
+                continue
+        found = _one(f"readings[{index}].{_shown(name)}", name, raw, original)
+        if isinstance(found, Refused):
+            refused.append(found)
             continue
-        if type(raw) is float and vital not in _CODED:
-            value: float | Refused = raw  # the common case, without a call
-        else:
-            value = _value(f"readings[{index}].{name}", vital, raw, original)
-        if isinstance(value, Refused):
-            refused.append(value)
-            continue
-        spec = SPECS[vital]
-        if not spec.hard[0] <= value <= spec.hard[1]:  # NaN and infinity are not inside either
-            reason = Refusal.OUT_OF_RANGE if math.isfinite(value) else Refusal.NOT_FINITE
-            refused.append(Refused(reason, f"readings[{index}].{name}"))
-            original.pop(vital, None)
-            continue
+        vital, value, doubt = found
         values[vital] = value
-        doubt = ahead if spec.suspect[0] <= value <= spec.suspect[1] else ahead | Quality.SUSPECT
-        if doubt:
-            quality[vital] = int(doubt)
+        if doubt | ahead:
+            quality[vital] = int(doubt | ahead)
     if not values:
         if len(reading) == 1:
             refused.append(Refused(Refusal.NO_VITALS, f"readings[{index}]"))
         return None
     return Instant(time, values, quality, original)
+
+
+def _one(
+    at: str, name: str, raw: object, original: dict[Vital, Original]
+) -> tuple[Vital, float, Quality] | Refused:
+    """Read what is not just a number that is believed: doubt, a unit, a code, a mistake."""
+    vital = _VITALS.get(name)
+    if vital is None:
+        return Refused(Refusal.UNKNOWN_VITAL, at)
+    value = _value(at, vital, raw, original)
+    if isinstance(value, Refused):
+        return value
+    spec = SPECS[vital]
+    if not spec.hard[0] <= value <= spec.hard[1]:  # NaN and infinity are not inside either
+        original.pop(vital, None)
+        return Refused(Refusal.OUT_OF_RANGE if math.isfinite(value) else Refusal.NOT_FINITE, at)
+    return vital, value, Quality.GOOD if value in spec.suspect else Quality.SUSPECT
 
 
 def _shown(name: str) -> str:
@@ -194,10 +211,6 @@ def _shown(name: str) -> str:
     message must not hold up the others of its flush.
     """
     return name[:NAME_CHARACTERS].encode("utf-8", "replace").decode()
-
-
-# Vitals that are not sent as plain numbers.
-_CODED = frozenset({Vital.CONSCIOUSNESS, Vital.SUPPLEMENTAL_OXYGEN})
 
 
 def _value(at: str, vital: Vital, raw: object, original: dict[Vital, Original]) -> float | Refused:
