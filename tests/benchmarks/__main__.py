@@ -31,7 +31,8 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(NAMES), help="names, with commas between")
     parser.add_argument("--seconds", type=float, default=30.0, help="length of the latency run")
     options = parser.parse_args()
-    console = Console()
+    # A pipe has no width of its own, and the table is wider than the usual guess.
+    console = Console(width=None if sys.stdout.isatty() else 150)
     found: list[Figure | Latency] = []
     for name in options.only.split(","):
         if name not in NAMES:
@@ -42,30 +43,27 @@ def main() -> None:
 
 
 def show(console: Console, found: Iterable[Figure | Latency]) -> None:
-    """Print the table that `docs/performance.md` keeps."""
-    found = list(found)
-    when = datetime.now(UTC).strftime("%Y-%m-%d")
-    cores = os.cpu_count()
+    """Print the table that `docs/performance.md` keeps: the ratio first, it is what counts."""
+    when, cores = datetime.now(UTC).strftime("%Y-%m-%d"), os.cpu_count()
     table = Table(
         title=f"{when}, {cores} cores, {platform.machine()}, Python {platform.python_version()}"
     )
-    for column in ("what", "ours", "against", "other", "ratio"):
+    for column in ("what", "ratio", "ours", "against", "other"):
         table.add_column(column, overflow="fold")
-    for figure in (f for f in found if isinstance(f, Figure)):
-        table.add_row(
-            figure.what,
-            f"{figure.ours:,.0f} {figure.unit}",
-            figure.against,
-            f"{figure.other:,.0f} {figure.unit}",
-            f"{figure.ratio:.2f}",
-        )
+    for one in found:
+        table.add_row(*(_compared(one) if isinstance(one, Figure) else _spread(one)))
     console.print(table)
-    for latency in (x for x in found if isinstance(x, Latency)):
-        p50, p95, p99 = (1000 * seconds for seconds in latency.percentiles)
-        console.print(
-            f"{latency.what}: p50 {p50:.0f} ms, p95 {p95:.0f} ms, p99 {p99:.0f} ms "
-            f"({len(latency.seconds)} samples)"
-        )
+
+
+def _compared(figure: Figure) -> tuple[str, ...]:
+    ours, other = (f"{rate:,.0f} {figure.unit}" for rate in (figure.ours, figure.other))
+    return figure.what, f"{figure.ratio:.2f}", ours, figure.against, other
+
+
+def _spread(latency: Latency) -> tuple[str, ...]:
+    p50, p95, p99 = (f"{1000 * seconds:.0f} ms" for seconds in latency.percentiles)
+    told = f"p50 {p50}, p95 {p95}, p99 {p99}"
+    return latency.what, "", told, f"{len(latency.seconds):,} samples", ""
 
 
 if __name__ == "__main__":
