@@ -15,7 +15,7 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 
 from ingest.codec import Refused
-from ingest.readings import ACVPU, SPECS, Instant, Original, Quality, Refusal, Vital
+from ingest.readings import ACVPU, SPECS, Instant, Original, Quality, Refusal, Vital, judge
 from ingest.units import conversion
 
 MESSAGE_BYTES = 256 * 1024
@@ -197,11 +197,11 @@ def _one(
     value = _value(at, vital, raw, original)
     if isinstance(value, Refused):
         return value
-    spec = SPECS[vital]
-    if not spec.hard[0] <= value <= spec.hard[1]:  # NaN and infinity are not inside either
+    verdict = judge(vital, value)
+    if isinstance(verdict, Refusal):
         original.pop(vital, None)
-        return Refused(Refusal.OUT_OF_RANGE if math.isfinite(value) else Refusal.NOT_FINITE, at)
-    return vital, value, Quality.GOOD if value in spec.suspect else Quality.SUSPECT
+        return Refused(verdict, at)
+    return vital, value, verdict
 
 
 def _shown(name: str) -> str:
