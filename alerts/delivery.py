@@ -15,7 +15,7 @@ from ingest.readings import Original, Vital
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ingest.registry import Patient
+    from ingest.registry.entities import Patient
 
 # An event of these phases is news; of the others a human already knows what matters.
 NEWS = frozenset({Phase.START, Phase.ESCALATE})

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from alerts.events import AlertEvent
     from detectors.findings import Assessment
     from ingest.readings import Instant
-    from ingest.registry import Patient
+    from ingest.registry.entities import Patient
 
 
 class StateUnreadable(VigieError):
@@ -54,7 +54,7 @@ class Watch:
     --------
     >>> from datetime import UTC, datetime
     >>> from ingest.readings import Instant, Vital
-    >>> from ingest.registry import Patient
+    >>> from ingest.registry.entities import Patient
     >>> moment = datetime(2026, 11, 24, tzinfo=UTC)
     >>> watch = Watch("p-1")
     >>> outcome = watch.observe(Patient("p-1"), "dev-1", Instant(moment, {Vital.SPO2: 85}))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from detectors.findings import Score
     from ingest.readings import Vital
-    from ingest.registry import Patient
+    from ingest.registry.entities import Patient
 
 
 class Sample(NamedTuple):

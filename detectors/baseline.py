@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from detectors.base import Sample
-    from ingest.registry import Patient
+    from ingest.registry.entities import Patient
 
 DETECTOR = "baseline/1"
 RULES: Mapping[Vital, str] = MappingProxyType({vital: f"baseline.{vital}" for vital in Vital})
@@ -113,7 +113,7 @@ class Baseline:
     --------
     >>> from datetime import UTC, datetime
     >>> from detectors.base import Sample
-    >>> from ingest.registry import Patient
+    >>> from ingest.registry.entities import Patient
     >>> baseline, start = Baseline(), datetime(2026, 11, 24, tzinfo=UTC)
     >>> def sample(minute: int, value: float) -> Sample:
     ...     return Sample(Vital.HEART_RATE, value, start + timedelta(minutes=minute), "dev-1")

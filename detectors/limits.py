@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from detectors.base import Sample
-    from ingest.registry import Patient
+    from ingest.registry.entities import Patient
 
 DETECTOR = "limits/1"
 RULES: Mapping[Vital, str] = MappingProxyType({vital: f"limits.{vital}" for vital in Vital})
@@ -29,7 +29,7 @@ class Limits:
     --------
     >>> from datetime import UTC, datetime
     >>> from detectors.base import Sample
-    >>> from ingest.registry import Limit, Patient
+    >>> from ingest.registry.entities import Limit, Patient
     >>> settings = Patient("p-1", limits={Vital.SPO2: Limit(low=88)})
     >>> moment = datetime(2026, 11, 24, tzinfo=UTC)
     >>> Limits().score(settings, Sample(Vital.SPO2, 85.0, moment, "dev-1"))

@@ -20,13 +20,13 @@ import msgspec
 
 from detectors.findings import Evidence, Finding, Kind, Priority, Score
 from ingest.readings import Vital
-from ingest.registry import Profile
+from ingest.registry.entities import Profile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from detectors.base import Sample
-    from ingest.registry import Patient
+    from ingest.registry.entities import Patient
 
 RULE = "news2"
 DETECTOR = "news2/1"

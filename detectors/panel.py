@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from detectors.findings import Finding
     from ingest.readings import Instant
-    from ingest.registry import Patient
+    from ingest.registry.entities import Patient
 
 # A device that has been silent for this long is forgotten, so that a patient's state stays small
 # through years of exchanged devices. Far longer than a device keeps what it could not send.

@@ -61,7 +61,8 @@ def import_file(file: Annotated[Path, typer.Argument(help="A registry file (TOML
 
     Example: vigie registry import ward.toml
     """
-    from ingest import registry_file, registry_topic
+    from ingest.registry import file as registry_file
+    from ingest.registry import topic as registry_topic
 
     entities = registry_file.read(file)
     address = settings.load().kafka
@@ -89,8 +90,8 @@ def list_entries(*, as_json: Json = False) -> None:
 
     Example: vigie registry list --json
     """
-    from ingest import registry_topic
-    from ingest.registry import Patient
+    from ingest.registry import topic as registry_topic
+    from ingest.registry.entities import Model, Patient
 
     found = asyncio.run(registry_topic.everything(settings.load().kafka))
     entities = sorted(found.values(), key=lambda entity: (type(entity).__name__, entity.id))
@@ -101,6 +102,8 @@ def list_entries(*, as_json: Json = False) -> None:
     for entity in entities:
         if isinstance(entity, Patient):
             table.add_row("patient", entity.id, entity.profile, "")
+        elif isinstance(entity, Model):
+            table.add_row("model", entity.id, f"{entity.maker} {entity.name}", "")
         else:
             worn = entity.assignments[-1].patient if entity.assignments else "nobody"
             table.add_row("device", entity.id, entity.model, worn)

@@ -13,7 +13,7 @@ import msgspec
 
 from ingest.ports import MalformedRecord
 from ingest.readings import Instant, Refusal  # noqa: TC001 (as above)
-from ingest.registry import Device, Patient
+from ingest.registry.entities import Device, Entity, Model, Patient
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
@@ -82,7 +82,7 @@ T = TypeVar("T")
 _encoder = msgspec.json.Encoder()
 _record = msgspec.json.Decoder(Bundle | Tick)
 _rejected = msgspec.json.Decoder(Rejected)
-_registry = msgspec.json.Decoder(Patient | Device)
+_registry = msgspec.json.Decoder(Patient | Device | Model)
 
 encode = _encoder.encode
 
@@ -98,9 +98,9 @@ def decode_rejected(value: bytes | None) -> Rejected:
     return _decode(_rejected, value)
 
 
-def decode_registry(value: bytes | None) -> Patient | Device:
+def decode_registry(value: bytes | None) -> Entity:
     """Read a record of `vigie.registry`. Raises MalformedRecord."""
-    entity: Patient | Device = _decode(_registry, value)
+    entity: Entity = _decode(_registry, value)
     return entity
 
 

@@ -17,6 +17,7 @@ from ingest import kafka, metrics
 from ingest.bundles import Flush, ticks
 from ingest.codec import Message, Refused, Rejected
 from ingest.formats import vigie_json
+from ingest.formats.port import MESSAGE_BYTES, Decoded
 from ingest.pipeline import Pipeline, Shipment
 from ingest.readings import Refusal
 from ingest.receipts import Receipts
@@ -24,9 +25,9 @@ from ingest.receipts import Receipts
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ingest.follower import Follower
     from ingest.ports import Clock, Sink, Source
     from ingest.readings import Instant
+    from ingest.registry.follower import Follower
 
 log = structlog.get_logger()
 
@@ -121,7 +122,7 @@ class Gateway:
         seq, refused = decoded.seq, decoded.refused
         if not self._follower.registry.knows(device):
             refused = [Refused(Refusal.UNKNOWN_DEVICE)]
-            decoded = vigie_json.Decoded(seq, [], refused)
+            decoded = Decoded(seq, [], refused)
         for patient, worn in self._by_wearer(device, decoded).items():
             message = Message(patient, device, seq or 0, received, tuple(worn))
             flush.bundles[kafka.partition_of(patient)].append(message)
@@ -133,21 +134,21 @@ class Gateway:
             flush.answers.append((device, seq, refused))
 
     @staticmethod
-    def _decode(payload: bytes, device: str, received: datetime) -> vigie_json.Decoded:
+    def _decode(payload: bytes, device: str, received: datetime) -> Decoded:
         try:
             return vigie_json.decode(payload, device, received)
         except Exception as error:  # noqa: BLE001 (a fault of ours must not stop the line)
             # No trace: it may quote a value. The bytes are in quarantine for whoever mends it.
             log.error("the decoder has a fault", error=type(error).__name__)  # noqa: TRY400
-            return vigie_json.Decoded(None, [], [Refused(Refusal.UNDECODABLE)])
+            return Decoded(None, [], [Refused(Refusal.UNDECODABLE)])
 
-    def _by_wearer(self, device: str, decoded: vigie_json.Decoded) -> dict[str, list[Instant]]:
+    def _by_wearer(self, device: str, decoded: Decoded) -> dict[str, list[Instant]]:
         """Sort instants by who wore the device then; nearly always that is one patient."""
         worn: defaultdict[str, list[Instant]] = defaultdict(list)
         for place, instant in zip(decoded.places, decoded.instants, strict=True):
             patient = self._follower.registry.wearer(device, instant.time)
             if isinstance(patient, Refusal):
-                decoded.refused.append(Refused(patient, f"readings[{place}]"))
+                decoded.refused.append(Refused(patient, _place(place)))
             else:
                 worn[patient].append(instant)
         return worn
@@ -166,7 +167,7 @@ class Gateway:
             metrics.REFUSED.labels(one.reason.value).inc()
             self._told[one.reason] += 1
         size = len(payload)
-        kept = payload if size <= vigie_json.MESSAGE_BYTES else payload[:KEPT_BYTES]
+        kept = payload if size <= MESSAGE_BYTES else payload[:KEPT_BYTES]
         listed, more = tuple(refused[:LISTED]), max(0, len(refused) - LISTED)
         flush.rejected.append(
             Rejected(device, topic, listed, received, self._name, size, kept, seq, more=more)
@@ -248,6 +249,10 @@ class Gateway:
             log.warning("left without Kafka's answer", messages=self._messages)
         self._receipts.send()
         await self._source.close()
+
+
+def _place(place: int | str) -> str:
+    return place if isinstance(place, str) else f"readings[{place}]"
 
 
 async def _first(waited: object, stop: asyncio.Event) -> None:

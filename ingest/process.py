@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 import structlog
 
 from ingest import health, metrics
-from ingest.follower import Follower
 from ingest.gateway import Gateway
 from ingest.kafka import Producer
 from ingest.mqtt import Mqtt5Source
 from ingest.ports import SettingError, SystemClock, VigieError
+from ingest.registry.follower import Follower
 
 if TYPE_CHECKING:
     from ingest.ports import Source

@@ -92,6 +92,8 @@ class Quality(IntFlag):
     GOOD = 0
     SUSPECT = 1  # outside the suspect limits
     AHEAD = 2  # the device's clock was a little ahead of the gateway's
+    BACKFILLED = 4  # it came through the backfill lane: late, or above the device's quota
+    CORRECTED = 8  # its time was corrected by the registry's setting for this device's clock
 
 
 class Refusal(StrEnum):
@@ -118,10 +120,26 @@ class Refusal(StrEnum):
     NO_TIME_ZONE = "no-time-zone"
     TIME_AHEAD = "time-ahead"
     TIME_TOO_OLD = "time-too-old"
+    ABSENT = "absent"  # the device says that it has no value: nothing is wrong with the message
+    REPEATED = "repeated"
+    UNSUPPORTED = "unsupported"
+    NOT_FINAL = "not-final"
+    MISSING_UNIT = "missing-unit"
+    UNIT_CONTRADICTS_CODE = "unit-contradicts-code"
+    BAD_HEX = "bad-hex"
+    TRUNCATED = "truncated"
+    NO_MATCH = "no-match"
+    UNKNOWN_TEMPLATE = "unknown-template"
     UNKNOWN_TOPIC = "unknown-topic"
     UNKNOWN_DEVICE = "unknown-device"
     DEVICE_MISMATCH = "device-mismatch"
+    DEVICE_REVOKED = "device-revoked"
+    MODEL_NOT_LISTED = "model-not-listed"
+    FORMAT_NOT_LISTED = "format-not-listed"
+    VITAL_NOT_LISTED = "vital-not-listed"
+    UNIT_NOT_LISTED = "unit-not-listed"
     NOT_ASSIGNED = "not-assigned"
+    NO_CONSENT = "no-consent"  # counted, and nothing of it kept
     UNDECODABLE = "undecodable"  # by the worker: a record of the log that is not ours
     DETECTOR_FAILED = "detector-failed"  # by the worker: our own fault, kept for replay
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from ingest.ports import Clock
-    from ingest.registry import Registry
+    from ingest.registry.memory import Registry
     from streams.batch import Progress
     from streams.timescale import Store
     from streams.transaction import Transaction, Written

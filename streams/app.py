@@ -21,8 +21,8 @@ import faust  # noqa: TID251 (streams/ is where Faust lives)
 import structlog
 
 from ingest import health
-from ingest.follower import Follower
 from ingest.ports import SystemClock, VigieError
+from ingest.registry.follower import Follower
 from streams import metrics
 from streams.agents import Applier
 from streams.batch import Record

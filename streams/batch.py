@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from alerts.events import AlertEvent
     from detectors.findings import Assessment
     from ingest.codec import Message, Tick
-    from ingest.registry import Patient, Registry
+    from ingest.registry.entities import Patient
+    from ingest.registry.memory import Registry
     from streams.state import Watches
 
 # What is kept of a refused record: in base64 it still fits Kafka's default limit of 1 MiB.

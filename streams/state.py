@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from alerts.watch import Outcome
     from ingest.codec import Message
-    from ingest.registry import Patient
+    from ingest.registry.entities import Patient
 
 log = structlog.get_logger()
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from alerts.events import AlertEvent
     from ingest.codec import Message
     from ingest.readings import Vital
-    from ingest.registry import Patient
+    from ingest.registry.entities import Patient
     from streams.batch import Work
     from streams.timescale import Connection
 

@@ -8,25 +8,22 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence  # noqa: TC003 (a field's type, kept readable at run time)
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
 from ingest.codec import Refused
+from ingest.formats import times
+from ingest.formats.measures import shown
+from ingest.formats.port import MESSAGE_BYTES, Decoded
 from ingest.readings import ACVPU, SPECS, Instant, Original, Quality, Refusal, Vital, judge
 from ingest.units import conversion
 
-MESSAGE_BYTES = 256 * 1024
+if TYPE_CHECKING:
+    from datetime import datetime
+
 READINGS = 10_000
 SEQ_MAX = 2**63 - 1
-# Clocks: up to a minute ahead is ordinary drift; up to ten it is kept and marked; beyond, the
-# device's clock is wrong. Ours; a later reading of the same device would seem late otherwise.
-AHEAD_UNMARKED, AHEAD_KEPT = timedelta(minutes=1), timedelta(minutes=10)
-# Devices that keep data for years exist (daily weights); before that a clock was never set.
-OLDEST = timedelta(days=3653)
-NAME_CHARACTERS = 64
 
 _VITALS = {vital.value: vital for vital in Vital}
 # Vitals that are not sent as plain numbers.
@@ -51,25 +48,13 @@ class _Wire(msgspec.Struct, gc=False):
     device: str | msgspec.UnsetType = msgspec.UNSET
 
 
-class Decoded(NamedTuple):
-    """What a message came to: instants to keep, and what was refused of it, with its place.
-
-    `seq` is None when the message has no usable number: then there can be no receipt for it.
-    `places` says of each instant which of the message's readings it was.
-    """
-
-    seq: int | None
-    instants: list[Instant]
-    refused: list[Refused]
-    places: Sequence[int] = ()
-
-
 _decoder = msgspec.json.Decoder(_Wire)
 
 
 def decode(payload: bytes, device: str, received: datetime) -> Decoded:
     """Read a message of this device, received at `received` (UTC). Never raises.
 
+    >>> from datetime import UTC, datetime
     >>> sent = b'{"seq": 7, "readings": [{"time": "2026-11-24T03:00:00Z", "spo2": 97, "pulse": 1}]}'
     >>> decode(sent, "dev-1", datetime(2026, 11, 24, 3, 0, 1, tzinfo=UTC)).refused
     [Refused(reason=<Refusal.UNKNOWN_VITAL: 'unknown-vital'>, at='readings[0].pulse')]
@@ -117,12 +102,12 @@ def _judge(seq: int, readings: list[Any], received: datetime) -> Decoded:
         return _whole(Refusal.BAD_READINGS, seq, "readings")
     instants: list[Instant] = []
     refused: list[Refused] = []
-    places: list[int] = []
+    places: list[int | str] = []
     for index, reading in enumerate(readings):
         if not isinstance(reading, dict):
             refused.append(Refused(Refusal.NOT_AN_OBJECT, f"readings[{index}]"))
             continue
-        time = _time(reading.get("time", msgspec.UNSET), received)
+        time = times.moment(reading.get("time", msgspec.UNSET), received)
         if isinstance(time, Refusal):
             refused.append(Refused(time, f"readings[{index}].time"))
             continue
@@ -131,23 +116,6 @@ def _judge(seq: int, readings: list[Any], received: datetime) -> Decoded:
             instants.append(instant)
             places.append(index)
     return Decoded(seq, instants, refused, places)
-
-
-def _time(text: object, received: datetime) -> datetime | Refusal:
-    if not isinstance(text, str):
-        return Refusal.MISSING_TIME if text is msgspec.UNSET else Refusal.BAD_TIME
-    try:
-        time = msgspec.convert(text, datetime)
-        if time.tzinfo is None:
-            return Refusal.NO_TIME_ZONE
-        time = time.astimezone(UTC)
-    except (msgspec.ValidationError, ValueError, OverflowError):
-        return Refusal.BAD_TIME
-    if time - received > AHEAD_KEPT:
-        return Refusal.TIME_AHEAD
-    if received - time > OLDEST:
-        return Refusal.TIME_TOO_OLD
-    return time
 
 
 def _instant(
@@ -160,7 +128,7 @@ def _instant(
     values: dict[Vital, float] = {}
     quality: dict[Vital, int] = {}
     original: dict[Vital, Original] = {}
-    ahead = Quality.AHEAD if time - received > AHEAD_UNMARKED else Quality.GOOD
+    ahead = times.doubt(time, received)
     for name, raw in reading.items():
         if name == "time":
             continue
@@ -172,7 +140,7 @@ def _instant(
                 if ahead:
                     quality[vital] = int(ahead)
                 continue
-        found = _one(f"readings[{index}].{_shown(name)}", name, raw, original)
+        found = _one(f"readings[{index}].{shown(name)}", name, raw, original)
         if isinstance(found, Refused):
             refused.append(found)
             continue
@@ -204,15 +172,6 @@ def _one(
     return vital, value, verdict
 
 
-def _shown(name: str) -> str:
-    """Cut a foreign name to what a place can carry.
-
-    The standard library lets half a surrogate pair through, which no encoder takes again: one such
-    message must not hold up the others of its flush.
-    """
-    return name[:NAME_CHARACTERS].encode("utf-8", "replace").decode()
-
-
 def _value(at: str, vital: Vital, raw: object, original: dict[Vital, Original]) -> float | Refused:
     """Read one value in whatever form it came; notes the original where it was converted."""
     if raw is None:
@@ -235,7 +194,7 @@ def _object(
 ) -> float | Refused:
     for field in raw:
         if field not in {"value", "unit"}:
-            return Refused(Refusal.UNKNOWN_FIELD, f"{at}.{_shown(field)}")
+            return Refused(Refusal.UNKNOWN_FIELD, f"{at}.{shown(field)}")
     if raw.get("value") is None:
         return Refused(Refusal.NULL, f"{at}.value")
     unit = raw.get("unit")
@@ -262,5 +221,5 @@ def _converted(
     if convert is None:
         return Refused(Refusal.UNKNOWN_UNIT, f"{at}.unit")
     if unit != SPECS[vital].unit:
-        original[vital] = Original(value, _shown(unit))
+        original[vital] = Original(value, shown(unit))
     return convert(value)

@@ -18,7 +18,7 @@ import psycopg
 from alerts.watch import Watch
 from ingest.codec import Bundle, Message, decode_record, encode
 from ingest.readings import Instant, Vital
-from ingest.registry import Patient
+from ingest.registry.entities import Patient
 from tests.benchmarks.figures import Figure, middle
 from tests.benchmarks.places import migrated, running
 from tests.integration.site import PARTITIONS, Site

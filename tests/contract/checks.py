@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from detectors.base import Sample
-from ingest.registry import Patient
+from ingest.registry.entities import Patient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

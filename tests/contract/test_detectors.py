@@ -14,7 +14,7 @@ from detectors.limits import Limits
 from detectors.news2 import Input, News2Detector
 from detectors.panel import Panel
 from ingest.readings import Instant, Vital
-from ingest.registry import Limit, Patient
+from ingest.registry.entities import Limit, Patient
 from tests.contract.checks import CHECKS, START, Subject
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from alerts.relay import Relay
 from ingest.codec import encode
 from ingest.ports import SystemClock
 from ingest.readings import Vital
-from ingest.registry import Patient
+from ingest.registry.entities import Patient
 from simulators import ens as ens_end
 from simulators import mailbox as mail_end
 from streams import migrations

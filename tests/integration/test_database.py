@@ -15,7 +15,7 @@ from alerts.events import AlertEvent, Phase, State, alert_id
 from detectors.findings import Assessment, Evidence, Finding, Kind, Priority
 from ingest.codec import Message, decode_rejected
 from ingest.readings import SPECS, Instant, Original, Quality, Vital
-from ingest.registry import Patient
+from ingest.registry.entities import Patient
 from streams import migrations, timescale
 from streams.batch import Progress, Record, Work, apply
 from streams.errors import Fenced, SchemaMismatch, StoreUnavailable, Unstorable

@@ -10,7 +10,7 @@ import pytest
 
 from ingest.codec import Bundle, Message, Tick, decode_rejected, encode
 from ingest.readings import Instant, Refusal, Vital
-from ingest.registry import Limit, Patient, key
+from ingest.registry.entities import Limit, Patient, key
 from tests.integration.site import PARTITIONS, Site
 from tests.unit.streams.log import moment
 from tests.waiting import wait_until

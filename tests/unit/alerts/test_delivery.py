@@ -13,7 +13,7 @@ from alerts.dispatcher import GIVE_UP, LONGEST, verdict
 from alerts.events import AlertEvent, Channel, DeliveryState, Phase
 from detectors.findings import Kind, Priority
 from ingest.readings import Original, Vital
-from ingest.registry import Patient
+from ingest.registry.entities import Patient
 from tests.unit.alerts.stories import NIGHT, event, finding, reading
 
 ON_CALL = "astreinte@hopital.mssante.example"

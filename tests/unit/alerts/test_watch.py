@@ -16,7 +16,7 @@ from alerts.events import AlertEvent, Phase
 from alerts.watch import StateUnreadable, Watch
 from detectors.findings import Kind, Priority
 from ingest.readings import Instant, Vital
-from ingest.registry import Limit, Patient, Profile
+from ingest.registry.entities import Limit, Patient, Profile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

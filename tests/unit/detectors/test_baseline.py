@@ -11,7 +11,7 @@ from detectors.base import Sample
 from detectors.baseline import FAR, PATIENCE, Baseline
 from detectors.findings import Kind, Priority
 from ingest.readings import Vital
-from ingest.registry import Patient
+from ingest.registry.entities import Patient
 
 START = datetime(2026, 11, 24, tzinfo=UTC)
 SETTINGS = Patient("p-1")

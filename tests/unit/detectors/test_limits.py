@@ -10,7 +10,7 @@ from detectors.base import Sample
 from detectors.findings import Kind, Priority
 from detectors.limits import Limits
 from ingest.readings import Vital
-from ingest.registry import Limit, Patient
+from ingest.registry.entities import Limit, Patient
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 

@@ -10,7 +10,7 @@ from detectors.base import Sample
 from detectors.findings import Kind, Priority
 from detectors.news2 import CHART, News2Detector, score
 from ingest.readings import ACVPU, Vital
-from ingest.registry import Patient, Profile
+from ingest.registry.entities import Patient, Profile
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 WELL = {

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from detectors.panel import Panel, PanelState
 from ingest.readings import Instant, Quality, Vital
-from ingest.registry import Limit, Patient
+from ingest.registry.entities import Limit, Patient
 
 START = datetime(2026, 11, 24, tzinfo=UTC)
 SETTINGS = Patient("p-1", limits={Vital.SPO2: Limit(low=88)})

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from ingest import kafka
 from ingest.codec import Bundle, Message, Rejected, Tick, decode_record, decode_rejected
-from ingest.follower import Follower
 from ingest.gateway import Gateway
-from ingest.registry import Assignment, Device, key
+from ingest.registry.entities import Assignment, Device, key
+from ingest.registry.follower import Follower
 from tests.fakes import MemoryLog
 from tests.waiting import wait_until
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest import registry_file
 from ingest.codec import decode_registry, encode
 from ingest.readings import Refusal, Vital
-from ingest.registry import Assignment, Device, Limit, Patient, Profile, Registry, key
+from ingest.registry import file as registry_file
+from ingest.registry.entities import Assignment, Device, Limit, Patient, Profile, key
+from ingest.registry.memory import Registry
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.codec import encode
-from ingest.formats.vigie_json import MESSAGE_BYTES, READINGS, Decoded, decode
+from ingest.formats.port import MESSAGE_BYTES, Decoded
+from ingest.formats.vigie_json import READINGS, decode
 from ingest.readings import SPECS, Original, Quality, Refusal, Vital
 
 NOW = datetime(2026, 11, 24, 3, 0, 5, tzinfo=UTC)

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ingest.ports import SettingError
-from ingest.registry import Device, Patient
+from ingest.registry.entities import Device, Patient
 from simulators.admission import Plan
 from simulators.cli import app
 from simulators.registration import registry_file

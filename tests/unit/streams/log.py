@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from alerts.watch import Outcome, StateUnreadable, Watch
 from detectors.findings import Assessment
 from ingest.codec import Bundle, Message, Tick, encode
 from ingest.readings import Instant, Vital
-from ingest.registry import Patient, Registry
+from ingest.registry.memory import Registry
 from streams.batch import Context, Progress, Record
+
+if TYPE_CHECKING:
+    from ingest.registry.entities import Patient
 
 START = datetime(2026, 11, 24, 3, tzinfo=UTC)
 TOPIC = "vigie.readings"

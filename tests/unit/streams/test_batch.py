@@ -7,7 +7,8 @@ import pytest
 
 from ingest.codec import Message, decode_record
 from ingest.readings import Instant, Refusal, Vital
-from ingest.registry import Limit, Patient, Registry, key
+from ingest.registry.entities import Limit, Patient, key
+from ingest.registry.memory import Registry
 from streams.batch import KEPT_BYTES, Record, apply
 from streams.errors import OffsetGap, RegistryBehind
 from streams.state import Watches

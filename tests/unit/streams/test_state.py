@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from alerts.watch import Watch
-from ingest.registry import Patient
+from ingest.registry.entities import Patient
 from streams.errors import DetectorFailed
 from streams.state import Watches
 from tests.unit.streams.log import Counting, message

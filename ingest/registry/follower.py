@@ -10,7 +10,7 @@ import structlog
 from ingest import kafka
 from ingest.codec import decode_registry
 from ingest.ports import LogUnavailable, MalformedRecord
-from ingest.registry import Registry
+from ingest.registry.memory import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,13 +12,13 @@ import msgspec
 
 from ingest.ports import VigieError
 from ingest.readings import SPECS
-from ingest.registry import Device, Patient
+from ingest.registry.entities import Device, Entity, Model, Patient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-TABLES: dict[str, type[Patient | Device]] = {"patients": Patient, "devices": Device}
+TABLES: dict[str, type[Entity]] = {"patients": Patient, "devices": Device, "models": Model}
 PLACES = 10
 # Enough to notice a name or a telephone number; the mail server has the last word.
 ADDRESS = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^@\s<>,;]+")
@@ -34,7 +34,7 @@ class BadRegistryFile(VigieError):
         super().__init__("\n  ".join([f"{path}: nothing was imported:", *shown]))
 
 
-def read(path: Path) -> list[Patient | Device]:
+def read(path: Path) -> list[Entity]:
     """Read a registry file. Raises BadRegistryFile with every fault that it has."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -43,16 +43,16 @@ def read(path: Path) -> list[Patient | Device]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadRegistryFile(path, [f"not TOML: {error}"]) from None
     faults = [
-        f"unknown table `{name}`; there are {' and '.join(TABLES)}"
+        f"unknown table `{name}`; there are {', '.join(TABLES)}"
         for name in content
         if name not in TABLES
     ]
-    entities: list[Patient | Device] = []
+    entities: list[Entity] = []
     for table, kind in TABLES.items():
         for entity in _entities(table, kind, content.get(table, []), faults):
             if isinstance(entity, Device):
                 faults += _device_faults(entity)
-            else:
+            elif isinstance(entity, Patient):
                 faults += _patient_faults(entity)
             entities.append(entity)
     named = Counter((type(entity).__name__.lower(), entity.id) for entity in entities)
@@ -62,9 +62,7 @@ def read(path: Path) -> list[Patient | Device]:
     return entities
 
 
-def _entities(
-    table: str, kind: type[Patient | Device], rows: Any, faults: list[str]
-) -> Iterator[Patient | Device]:
+def _entities(table: str, kind: type[Entity], rows: Any, faults: list[str]) -> Iterator[Entity]:
     if not isinstance(rows, list):
         faults.append(f"`{table}` must be written as [[{table}]]")
         return
@@ -76,7 +74,7 @@ def _entities(
             faults.append(f"{table}[{number}]: {error}")
 
 
-def _tag(kind: type[Patient | Device]) -> str:
+def _tag(kind: type[Entity]) -> str:
     return str(kind.__struct_config__.tag)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ingest import kafka
 from ingest.codec import Tick, decode_record, decode_registry, encode
 from ingest.ports import MalformedRecord
-from ingest.registry import Device, Patient, key
+from ingest.registry.entities import Entity, key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,9 +21,9 @@ ALIVE = timedelta(seconds=6)
 CONFIRM_SECONDS = 10.0
 
 
-async def everything(address: str) -> dict[bytes, Patient | Device]:
+async def everything(address: str) -> dict[bytes, Entity]:
     """Read the registry as it is now, by key. Raises LogUnavailable."""
-    found: dict[bytes, Patient | Device] = {}
+    found: dict[bytes, Entity] = {}
     async with kafka.reading(address, kafka.REGISTRY) as reader:
         end = (await reader.ends())[0]
         reader.seek({0: 0})
@@ -40,7 +40,7 @@ async def everything(address: str) -> dict[bytes, Patient | Device]:
     return found
 
 
-async def change(address: str, entities: Iterable[Patient | Device]) -> tuple[int, int]:
+async def change(address: str, entities: Iterable[Entity]) -> tuple[int, int]:
     """Write what is new or different; returns how many, and the revision from there on.
 
     Raises LogUnavailable; what was written by then stays, and the import can be repeated.

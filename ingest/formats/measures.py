@@ -1,0 +1,108 @@
+"""Gathers what a message tells, value by value, each judged as it comes.
+
+For the formats of others; Vigie's own JSON is most of the traffic and has a faster way.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ingest.codec import Refused
+from ingest.formats import times
+from ingest.formats.port import Decoded
+from ingest.readings import SPECS, Instant, Original, Quality, Refusal, Vital, judge
+from ingest.units import conversion
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+NAME_CHARACTERS = 64
+
+
+@dataclass(slots=True)
+class _Moment:
+    place: str
+    values: dict[Vital, float] = field(default_factory=dict)
+    quality: dict[Vital, int] = field(default_factory=dict)
+    original: dict[Vital, Original] = field(default_factory=dict)
+
+
+class Measures:
+    """The values of one message, gathered by the moment at which they were measured."""
+
+    def __init__(self, received: datetime) -> None:
+        self._received = received
+        self._moments: dict[datetime, _Moment] = {}
+        self._refused: list[Refused] = []
+
+    def moment(self, text: object, at: str) -> datetime | None:
+        """Read a device's time, RFC 3339; None when it was refused, which is noted."""
+        found = times.moment(text, self._received)
+        if isinstance(found, Refusal):
+            self.refuse(found, at)
+            return None
+        return found
+
+    def plausible(self, time: datetime, at: str) -> datetime | None:
+        """Hold a time (UTC) that was read otherwise against the gateway's; None: it was refused."""
+        found = times.plausible(time, self._received)
+        if isinstance(found, Refusal):
+            self.refuse(found, at)
+            return None
+        return found
+
+    def add(self, time: datetime, vital: Vital, value: object, unit: str, at: str) -> None:
+        """Take one value in a UCUM unit, measured at `time` (UTC); refuses it when it must.
+
+        The value as it came is kept beside when it has to be converted.
+        """
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return self.refuse(Refusal.NULL if value is None else Refusal.NOT_A_NUMBER, at)
+        convert = conversion(vital, unit)
+        if convert is None:
+            return self.refuse(Refusal.UNKNOWN_UNIT, at)
+        try:
+            given = float(value)
+        except OverflowError:
+            given = math.inf
+        found = convert(given)
+        verdict = judge(vital, found)
+        if isinstance(verdict, Refusal):
+            return self.refuse(verdict, at)
+        moment = self._moments.setdefault(time, _Moment(at))
+        if vital in moment.values:
+            if moment.values[vital] != found:
+                self.refuse(Refusal.REPEATED, at)
+            return None
+        moment.values[vital] = found
+        doubt = verdict | times.doubt(time, self._received)
+        if doubt is not Quality.GOOD:
+            moment.quality[vital] = int(doubt)
+        if unit != SPECS[vital].unit:
+            moment.original[vital] = Original(given, shown(unit))
+        return None
+
+    def refuse(self, reason: Refusal, at: str = "") -> None:
+        """Note a refusal and its place."""
+        self._refused.append(Refused(reason, at))
+
+    def decoded(self, seq: int | None = None, name: str | None = None) -> Decoded:
+        """Return what was gathered; a message that told nothing at all is refused as such."""
+        if not self._moments and not self._refused:
+            self.refuse(Refusal.NO_VITALS)
+        instants = [
+            Instant(time, m.values, m.quality, m.original) for time, m in self._moments.items()
+        ]
+        places = [moment.place for moment in self._moments.values()]
+        return Decoded(seq, instants, self._refused, places, name)
+
+
+def shown(name: str) -> str:
+    """Cut a foreign name to what a place can carry.
+
+    The standard library lets half a surrogate pair through, which no encoder takes again: one such
+    message must not hold up the others of its flush.
+    """
+    return name[:NAME_CHARACTERS].encode("utf-8", "replace").decode()

@@ -1,0 +1,46 @@
+"""What every format promises: bytes of one message in, instants and named refusals out.
+
+One file per format. A format knows nothing of who wears the device or whether it may publish.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from ingest.codec import Refused
+    from ingest.readings import Instant
+
+# The largest message that is taken, in bytes.
+MESSAGE_BYTES = 256 * 1024
+
+
+class Decoded(NamedTuple):
+    """What a message came to: instants to keep, and what was refused of it, with its place.
+
+    `seq` is the device's number of the message, `id` its own name of it in formats without numbers
+    (the `id` of a FHIR resource, the header's `id` of Open mHealth); the receipt names whichever
+    there is, and with neither there can be none. `places` says of each instant where it stood: the
+    index of Vigie's own `readings`, or a path such as `entry[3].resource`.
+    """
+
+    seq: int | None
+    instants: list[Instant]
+    refused: list[Refused]
+    places: Sequence[int | str] = ()
+    id: str | None = None
+
+
+class Decode(Protocol):
+    """A format's one function, called in the gateway's loop for each message."""
+
+    def __call__(self, payload: bytes, device: str, received: datetime) -> Decoded:
+        """Read a message of this device, received at `received` (UTC).
+
+        Never raises, whatever the bytes are, and takes time in proportion to them. Every value
+        that the message tells ends either in an instant or in a refusal that names its place.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""Patients, devices, who wears which, and who agreed to what."""
