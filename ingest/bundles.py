@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,6 +12,8 @@ from ingest.codec import Bundle, Message, Refused, Rejected, Tick, encode
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
+
+    from ingest.readings import Refusal
 
 
 class Outgoing(NamedTuple):
@@ -27,29 +29,39 @@ class Outgoing(NamedTuple):
 class Flush:
     """Messages that share their acknowledgement: none is acknowledged before all are in Kafka.
 
-    `packets` are the broker's, in order of arrival, of the connection `session`. `answers` are the
-    receipts that are due: device, number of the message, what was refused of it. `began` is the
-    monotonic time of the first message; `size` the bytes that came; `readings` the good values.
+    `live` and `late` are what passed, for the live and the backfill lane, by partition. `packets`
+    are the broker's, in order of arrival, of the connection `session`. `answers` are the receipts
+    that are due: device, number or name of the message, what was refused of it. `untold` are
+    refusals of messages of which nothing may be kept. `began` is the monotonic time of the first
+    message; `size` the bytes that came; `readings` the good values.
     """
 
     session: int
     began: float
-    bundles: defaultdict[int, list[Message]] = field(default_factory=lambda: defaultdict(list))
+    live: defaultdict[int, list[Message]] = field(default_factory=lambda: defaultdict(list))
+    late: defaultdict[int, list[Message]] = field(default_factory=lambda: defaultdict(list))
     rejected: list[Rejected] = field(default_factory=list)
+    untold: Counter[Refusal] = field(default_factory=Counter)
     packets: list[int] = field(default_factory=list)
-    answers: list[tuple[str, int, list[Refused]]] = field(default_factory=list)
+    answers: list[tuple[str, int | str, list[Refused]]] = field(default_factory=list)
     messages: int = 0
     size: int = 0
     readings: int = 0
 
-    def records(self, gateway: str) -> Iterator[Outgoing]:
-        """Encode what goes to Kafka."""
-        for partition, messages in self.bundles.items():
-            bundle = Bundle(gateway, tuple(messages))
-            yield Outgoing(kafka.READINGS, encode(bundle), partition)
+    def records(self, gateway: str, now: datetime) -> Iterator[Outgoing]:
+        """Encode what goes to Kafka; `now` (UTC) is written on what is only counted."""
+        for topic, lane in ((kafka.READINGS, self.live), (kafka.BACKFILL, self.late)):
+            for partition, messages in lane.items():
+                yield Outgoing(topic, encode(Bundle(gateway, tuple(messages))), partition)
         for rejected in self.rejected:
             key = rejected.device.encode() or None
             yield Outgoing(kafka.REJECTED, encode(rejected), key=key)
+        for reason, count in self.untold.items():
+            # A count and nothing else: not of which device, and nothing of what it sent.
+            yield Outgoing(
+                kafka.REJECTED,
+                encode(Rejected("", "", (Refused(reason),), now, gateway, 0, b"", more=count - 1)),
+            )
 
 
 def ticks(gateway: str, time: datetime, revision: int) -> Iterator[Outgoing]:

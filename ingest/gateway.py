@@ -7,7 +7,7 @@ bundles, its refusals) is in Kafka before the broker hears PUBACK and the device
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import Counter
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -15,18 +15,21 @@ import structlog
 
 from ingest import kafka, metrics
 from ingest.bundles import Flush, ticks
-from ingest.codec import Message, Refused, Rejected
-from ingest.formats import vigie_json
-from ingest.formats.port import MESSAGE_BYTES, Decoded
+from ingest.codec import Message, Rejected
+from ingest.conduct import Conduct
+from ingest.door import Door, marked
+from ingest.formats.port import MESSAGE_BYTES
 from ingest.pipeline import Pipeline, Shipment
-from ingest.readings import Refusal
+from ingest.readings import Quality
 from ingest.receipts import Receipts
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from ingest.door import Passed
+    from ingest.formats.catalogue import Formats
     from ingest.ports import Clock, Sink, Source
-    from ingest.readings import Instant
+    from ingest.readings import Refusal
     from ingest.registry.follower import Follower
 
 log = structlog.get_logger()
@@ -44,22 +47,33 @@ KEPT_BYTES = 64 * 1024
 # Refusals listed in a quarantine record; the receipt names all of them.
 LISTED = 500
 DRAIN_SECONDS = 10.0
-TELL_REFUSALS_SECONDS = 60.0
-
-_PREFIX, _SUFFIX = "vigie/v1/", "/readings"
+TELL_SECONDS, TELL_REFUSALS_SECONDS = 10.0, 60.0
+# Values a second that a device may send for ever; an intensive care monitor sends about ten.
+QUOTA = 200.0
 
 
 class Gateway:
     """One gateway, named `name` in bundles, ticks and quarantine.
 
-    `follower` holds the registry under which messages are accepted.
+    `follower` holds the registry under which messages are accepted; `quota` is what a device may
+    send for ever, in values a second.
     """
 
     def __init__(
-        self, source: Source, sink: Sink, follower: Follower, clock: Clock, name: str
+        self,
+        source: Source,
+        sink: Sink,
+        follower: Follower,
+        formats: Formats,
+        clock: Clock,
+        name: str,
+        *,
+        quota: float = QUOTA,
     ) -> None:
         self._source, self._clock, self._name = source, clock, name
         self._follower = follower
+        self._door = Door(follower.registry, formats)
+        self._conduct = Conduct(quota)
         self._pipeline = Pipeline(sink)
         self._receipts = Receipts(source.publish)
         self._session = 0
@@ -84,7 +98,7 @@ class Gateway:
                 tasks.create_task(self._pipeline.run()),
                 tasks.create_task(self._source.run(self.take, self._connected)),
                 tasks.create_task(self._tick_for_ever()),
-                tasks.create_task(self._tell_refusals()),
+                tasks.create_task(self._tell()),
             ]
             await stop.wait()
             await self._drain()
@@ -94,12 +108,15 @@ class Gateway:
     def changed(self) -> None:
         """Let the log know, before any message is accepted under it, that the registry moved."""
         self._ship()
-        self._tick()
+        self._tick(always=True)
 
     def take(self, topic: str, payload: bytes, packet: int) -> None:
         """Take one message. Called for each PUBLISH, in order of arrival; never raises."""
         if self._leaving:
             return  # not acknowledged, so the broker gives it to whoever comes next
+        # What is only heard comes with QoS 0.
+        if not packet and self._conduct.heard(topic, payload):
+            return
         flush = self._flush
         if not flush.messages:
             flush.session, flush.began = self._session, monotonic()
@@ -113,64 +130,51 @@ class Gateway:
             self._ship()
 
     def _accept(self, flush: Flush, topic: str, payload: bytes, received: datetime) -> None:
-        device = topic.removeprefix(_PREFIX).removesuffix(_SUFFIX)
-        if f"{_PREFIX}{device}{_SUFFIX}" != topic or "/" in device:
-            refused = [Refused(Refusal.UNKNOWN_TOPIC)]
-            self._refuse(flush, "", topic, payload, received, None, refused)
-            return
-        decoded = self._decode(payload, device, received)
-        seq, refused = decoded.seq, decoded.refused
-        if not self._follower.registry.knows(device):
-            refused = [Refused(Refusal.UNKNOWN_DEVICE)]
-            decoded = Decoded(seq, [], refused)
-        for patient, worn in self._by_wearer(device, decoded).items():
-            message = Message(patient, device, seq or 0, received, tuple(worn))
-            flush.bundles[kafka.partition_of(patient)].append(message)
-            for instant in worn:
-                flush.readings += len(instant.values)
-        if refused:
-            self._refuse(flush, device, topic, payload, received, seq, refused)
-        if seq is not None:
-            flush.answers.append((device, seq, refused))
-
-    @staticmethod
-    def _decode(payload: bytes, device: str, received: datetime) -> Decoded:
-        try:
-            return vigie_json.decode(payload, device, received)
-        except Exception as error:  # noqa: BLE001 (a fault of ours must not stop the line)
-            # No trace: it may quote a value. The bytes are in quarantine for whoever mends it.
-            log.error("the decoder has a fault", error=type(error).__name__)  # noqa: TRY400
-            return Decoded(None, [], [Refused(Refusal.UNDECODABLE)])
-
-    def _by_wearer(self, device: str, decoded: Decoded) -> dict[str, list[Instant]]:
-        """Sort instants by who wore the device then; nearly always that is one patient."""
-        worn: defaultdict[str, list[Instant]] = defaultdict(list)
-        for place, instant in zip(decoded.places, decoded.instants, strict=True):
-            patient = self._follower.registry.wearer(device, instant.time)
-            if isinstance(patient, Refusal):
-                decoded.refused.append(Refused(patient, _place(place)))
-            else:
-                worn[patient].append(instant)
-        return worn
+        passed = self._door.open(topic, payload, received)
+        if passed.live and self._conduct.over(passed, flush.began):
+            _slow_down(passed)
+        self._conduct.saw(passed, received, flush.began)
+        for lane, heaps in ((flush.live, passed.live), (flush.late, passed.late)):
+            for patient, instants in heaps.items():
+                message = Message(
+                    patient, passed.device, passed.seq or 0, received, tuple(instants)
+                )
+                lane[kafka.partition_of(patient)].append(message)
+                values = sum([len(instant.values) for instant in instants])
+                flush.readings += values
+                if lane is flush.late:
+                    metrics.BACKFILLED.labels("late").inc(values)
+        if passed.refused:
+            self._refuse(flush, topic, payload, received, passed)
+        name = passed.seq if passed.seq is not None else passed.id
+        if name is not None:
+            flush.answers.append((passed.device, name, passed.refused))
 
     def _refuse(
-        self,
-        flush: Flush,
-        device: str,
-        topic: str,
-        payload: bytes,
-        received: datetime,
-        seq: int | None,
-        refused: list[Refused],
+        self, flush: Flush, topic: str, payload: bytes, received: datetime, passed: Passed
     ) -> None:
+        refused = passed.refused
         for one in refused:
             metrics.REFUSED.labels(one.reason.value).inc()
             self._told[one.reason] += 1
+        if passed.secret:
+            flush.untold.update(one.reason for one in refused)
+            return
         size = len(payload)
         kept = payload if size <= MESSAGE_BYTES else payload[:KEPT_BYTES]
         listed, more = tuple(refused[:LISTED]), max(0, len(refused) - LISTED)
         flush.rejected.append(
-            Rejected(device, topic, listed, received, self._name, size, kept, seq, more=more)
+            Rejected(
+                passed.device,
+                topic,
+                listed,
+                received,
+                self._name,
+                size,
+                kept,
+                passed.seq,
+                more=more,
+            )
         )
 
     def _ship(self) -> None:
@@ -189,15 +193,15 @@ class Gateway:
         metrics.UNACKNOWLEDGED.set(self._messages)
         if self._messages > UNDER_WAY_MESSAGES or self._bytes > UNDER_WAY_BYTES:
             self._source.pause()
-        records = list(flush.records(self._name))
+        records = list(flush.records(self._name, self._clock.now()))
         self._pipeline.ship(Shipment(records, lambda: self._settled(flush)))
 
     def _settled(self, flush: Flush) -> None:
         """Acknowledge: Kafka has everything of this flush, and of all before it."""
         if flush.session == self._session:
             self._source.acknowledge(flush.packets)
-        for device, seq, refused in flush.answers:
-            self._receipts.add(device, seq, refused)
+        for device, name, refused in flush.answers:
+            self._receipts.add(device, name, refused)
         self._messages -= flush.messages
         self._bytes -= flush.size
         metrics.UNACKNOWLEDGED.set(self._messages)
@@ -213,11 +217,12 @@ class Gateway:
         self._session += 1
         self._tick()
 
-    def _tick(self) -> None:
+    def _tick(self, *, always: bool = False) -> None:
         revision = self._follower.reached
         metrics.REGISTRY_REVISION.set(revision)
-        # While Kafka is away ticks would pile up; when the feed is dead, time stands still.
-        if self._pipeline.trouble is None:
+        # While Kafka is away ticks would pile up; when the feed is dead, time stands still. But a
+        # change of the registry must come before what is accepted under it.
+        if always or self._pipeline.trouble is None:
             records = list(ticks(self._name, self._clock.now(), revision))
             self._pipeline.ship(Shipment(records, lambda: None))
 
@@ -229,13 +234,18 @@ class Gateway:
                 self._tick()
             await asyncio.sleep(TICK_SECONDS)
 
-    async def _tell_refusals(self) -> None:
-        """Say now and then how much was refused, and why: counts only."""
+    async def _tell(self) -> None:
+        """Say now and then what is odd: devices by name, refusals by their counts only."""
+        refusals_due = monotonic() + TELL_REFUSALS_SECONDS
         while True:
-            await asyncio.sleep(TELL_REFUSALS_SECONDS)
-            told, self._told = self._told, Counter()
-            if told:
-                log.warning("refused", **{reason.value: count for reason, count in told.items()})
+            await asyncio.sleep(TELL_SECONDS)
+            now = monotonic()
+            self._conduct.tell(now)
+            if now >= refusals_due:
+                refusals_due = now + TELL_REFUSALS_SECONDS
+                told, self._told = self._told, Counter()
+                if told:
+                    log.warning("refused", **{r.value: count for r, count in told.items()})
 
     async def _drain(self) -> None:
         """Take no more, settle what was taken, say so, and leave."""
@@ -251,8 +261,13 @@ class Gateway:
         await self._source.close()
 
 
-def _place(place: int | str) -> str:
-    return place if isinstance(place, str) else f"readings[{place}]"
+def _slow_down(passed: Passed) -> None:
+    """Move what is above the quota to the backfill lane, marked."""
+    for patient, instants in passed.live.items():
+        moved = [marked(instant, Quality.BACKFILLED) for instant in instants]
+        metrics.BACKFILLED.labels("quota").inc(sum(len(instant.values) for instant in moved))
+        passed.late.setdefault(patient, []).extend(moved)
+    passed.live = {}
 
 
 async def _first(waited: object, stop: asyncio.Event) -> None:

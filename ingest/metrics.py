@@ -34,3 +34,27 @@ PUBLISH_SECONDS = Histogram(
 REGISTRY_REVISION = Gauge(
     "vigie_gateway_registry_revision", "The registry revision under which messages are accepted."
 )
+BACKFILLED = Counter(
+    "vigie_gateway_readings_backfilled_total",
+    "Values that went by the backfill lane: older than the live window, or above a quota.",
+    ["why"],
+)
+for _why in ("late", "quota"):
+    BACKFILLED.labels(_why)
+FLOODING = Gauge(
+    "vigie_gateway_flooding_devices", "Devices over their quota for a minute, and still sending."
+)
+WRONG_CLOCKS = Gauge(
+    "vigie_gateway_wrong_clocks", "Devices whose clock is constantly wrong; the log names them."
+)
+DEVICES_CONNECTED = Gauge("vigie_devices_connected", "Devices that said they are there.")
+DEVICES_LOST = Gauge(
+    "vigie_devices_lost", "Devices whose connection broke and has not come back; no clean goodbye."
+)
+BROKER_STORED = Gauge(
+    "vigie_broker_messages_stored", "Messages in the broker's store: retained ones and queues."
+)
+BROKER_DROPPED = Gauge(
+    "vigie_broker_messages_dropped", "Messages that the broker dropped since it started."
+)
+BROKER_CLIENTS = Gauge("vigie_broker_clients_connected", "Clients connected to the broker.")

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import mqtt5  # noqa: TID251 (this is its one adapter)
 import structlog
 
-from ingest import reconnect
+from ingest import reconnect, topics
 from ingest.ports import BrokerUnavailable, SettingError
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-SHARED = "$share/gateway/vigie/v1/+/readings"
 # The broker keeps the session of a gateway that is gone for so long: a restart resumes it, and one
 # that is gone for good stops attracting messages.
 SESSION_EXPIRY_SECONDS = 300
@@ -121,14 +120,12 @@ class Mqtt5Source:
     `?ca=FILE` in an mqtts:// URL names the only authority that is trusted.
     """
 
-    def __init__(
-        self, url: str, name: str, topic: str = SHARED, keep_alive: int = KEEP_ALIVE_SECONDS
-    ) -> None:
+    def __init__(self, url: str, name: str, *, keep_alive: int = KEEP_ALIVE_SECONDS) -> None:
         address = urlsplit(url)
         self._host, self._tls = address.hostname or "127.0.0.1", _tls(url)
         self._port = address.port or (8883 if self._tls else 1883)
         self._user, self._password = address.username, unquote(address.password or "")
-        self._name, self._topic, self._keep_alive = name, topic, keep_alive
+        self._name, self._keep_alive = name, keep_alive
         self._link: _Link | None = None
         self.connected = False
         self.on_message: Callable[[str, bytes, int], None] = lambda *_: None
@@ -214,11 +211,17 @@ class Mqtt5Source:
 
     async def _subscribe(self, link: _Link) -> None:
         assert link.transport is not None  # noqa: S101 (connected before)
-        wanted = mqtt5.TopicFilter(self._topic, max_qos=mqtt5.QoS.AT_LEAST_ONCE)
-        link.transport.write(mqtt5.SubscribePacket(SUBSCRIBE_ID, [wanted]).write())
+        wanted = (*topics.SHARED, *topics.HEARD)
+        filters = [
+            mqtt5.TopicFilter(topic, max_qos=mqtt5.QoS.AT_LEAST_ONCE) for topic in topics.SHARED
+        ] + [mqtt5.TopicFilter(topic, max_qos=mqtt5.QoS.AT_MOST_ONCE) for topic in topics.HEARD]
+        link.transport.write(mqtt5.SubscribePacket(SUBSCRIBE_ID, filters).write())
         granted = await link.subscribed
-        if any(int(code) >= _FAILURE for code in granted.reason_codes):
-            raise SettingError(f"VIGIE_MQTT: the broker does not let us subscribe to {self._topic}")
+        for topic, code in zip(wanted, granted.reason_codes, strict=False):
+            if int(code) >= _FAILURE and topic in topics.SHARED:
+                raise SettingError(f"VIGIE_MQTT: the broker does not let us subscribe to {topic}")
+            if int(code) >= _FAILURE:
+                log.warning("the broker does not let us hear a topic", topic=topic)
 
     async def _stay(self, link: _Link) -> str:
         """Keep the connection alive until it ends; returns why."""

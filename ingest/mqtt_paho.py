@@ -19,7 +19,7 @@ from paho.mqtt.enums import (  # noqa: TID251 (as above)
     MQTTProtocolVersion,
 )
 
-from ingest import reconnect
+from ingest import reconnect, topics
 from ingest.ports import BrokerUnavailable, SettingError
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-TOPIC = "vigie/v1/+/readings"
 KEEP_ALIVE_SECONDS = 30
 ANSWER_SECONDS = 10.0
 MISC_SECONDS = 0.1
@@ -41,13 +40,11 @@ _REFUSED = {"Bad user name or password", "Not authorized", "Client identifier no
 class PahoSource:
     """The broker named by `url` (mqtt3://), under a fixed client id; see `ports.Source`."""
 
-    def __init__(
-        self, url: str, name: str, topic: str = TOPIC, keep_alive: int = KEEP_ALIVE_SECONDS
-    ) -> None:
+    def __init__(self, url: str, name: str, *, keep_alive: int = KEEP_ALIVE_SECONDS) -> None:
         address = urlsplit(url)
         self._host, self._port = address.hostname or "127.0.0.1", address.port or 1883
         self._user, self._password = address.username, unquote(address.password or "")
-        self._name, self._topic, self._keep_alive = name, topic, keep_alive
+        self._name, self._keep_alive = name, keep_alive
         self._client: mqtt.Client | None = None
         # The socket's number, while it is read in our loop: paho closes the socket by itself.
         self._reading: int | None = None
@@ -147,7 +144,10 @@ class PahoSource:
             if not code.is_failure:
                 self.connected = True
                 self.on_connected()
-                client.subscribe(self._topic, qos=1)
+                client.subscribe(
+                    [(topic, 1) for topic in topics.MESSAGES]
+                    + [(topic, 0) for topic in topics.HEARD]
+                )
             if not answered.done():
                 answered.set_result(code)
 
@@ -159,8 +159,9 @@ class PahoSource:
 
         def subscribed(*found: object) -> None:
             codes: list[ReasonCode] = found[3]  # type: ignore[assignment]  # client, userdata, mid, codes
-            if any(code.is_failure for code in codes) and not ended.done():
-                why = f"VIGIE_MQTT: the broker does not let us subscribe to {self._topic}"
+            refused = [topic for topic, code in zip(topics.MESSAGES, codes) if code.is_failure]  # noqa: B905 (what is only heard may be refused)
+            if refused and not ended.done():
+                why = f"VIGIE_MQTT: the broker does not let us subscribe to {refused[0]}"
                 ended.set_exception(SettingError(why))
 
         client.on_connect = connected

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from ingest import health, metrics
+from ingest.formats.catalogue import Formats
 from ingest.gateway import Gateway
 from ingest.kafka import Producer
 from ingest.mqtt import Mqtt5Source
@@ -41,10 +42,12 @@ async def run(settings: Settings, name: str, metrics_port: int) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    quota = _number("VIGIE_QUOTA", settings.quota)
     broker = source(settings.mqtt, name)
     producer = Producer(settings.kafka)
     follower = Follower(settings.kafka)
-    gateway = Gateway(broker, producer, follower, SystemClock(), name)
+    formats = Formats()
+    gateway = Gateway(broker, producer, follower, formats, SystemClock(), name, quota=quota)
     follower.on_change(gateway.changed)
     checks = {
         "broker": lambda: None if broker.connected else "not connected",
@@ -68,6 +71,17 @@ async def run(settings: Settings, name: str, metrics_port: int) -> None:
         await producer.close()
         watched.close()
     log.info("gateway stopped")
+
+
+def _number(name: str, text: str) -> float:
+    """Read a positive number. Raises SettingError."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise SettingError(f"{name} must be a number above 0, not `{text}`")
+    return number
 
 
 def _only(errors: BaseExceptionGroup[VigieError]) -> VigieError:

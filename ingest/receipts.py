@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from ingest.codec import Refused
 
-# Gathered for so long; the promise is a quarter of a second.
-EVERY_SECONDS = 0.1
+# Gathered for so long: a device that sends all the time hears at most twenty times a second. The
+# promise is a quarter of a second; see docs/performance.md for what each choice costs.
+EVERY_SECONDS = 0.05
 # Refusals in one receipt: it must stay well below a broker's packet limit.
 REFUSALS = 500
 
@@ -37,22 +38,40 @@ def ranges(numbers: Iterable[int]) -> list[list[int]]:
     return found
 
 
+class _Due:
+    """What one device is to hear."""
+
+    __slots__ = ("ids", "refused", "safe")
+
+    def __init__(self) -> None:
+        self.safe: list[int] = []
+        self.ids: list[str] = []
+        self.refused: list[dict[str, Any]] = []
+
+
 class Receipts:
     """Gathers what is safe per device and sends it by `publish(topic, payload)`."""
 
     def __init__(self, publish: Callable[[str, bytes], None]) -> None:
         self._publish = publish
-        self._safe: dict[str, list[int]] = {}
-        self._refused: dict[str, list[dict[str, Any]]] = {}
+        self._due: dict[str, _Due] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, device: str, seq: int, refused: Sequence[Refused]) -> None:
-        """Note that a message is safe, or refused as listed; the receipt follows soon."""
-        self._safe.setdefault(device, []).append(seq)
+    def add(self, device: str, name: int | str, refused: Sequence[Refused]) -> None:
+        """Note that a message is safe, or refused as listed; the receipt follows soon.
+
+        `name` is the device's number of the message, or its own id of it where it has no number.
+        """
+        due = self._due.get(device)
+        if due is None:
+            due = self._due[device] = _Due()
+        if isinstance(name, int):
+            due.safe.append(name)
+        else:
+            due.ids.append(name)
         if refused:
-            self._refused.setdefault(device, []).extend(
-                {"seq": seq, "at": one.at, "reason": one.reason} for one in refused
-            )
+            field = "seq" if isinstance(name, int) else "id"
+            due.refused += [{field: name, "at": one.at, "reason": one.reason} for one in refused]
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(EVERY_SECONDS, self.send)
 
@@ -61,16 +80,21 @@ class Receipts:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        safe, self._safe = self._safe, {}
-        refused, self._refused = self._refused, {}
-        for device, numbers in safe.items():
-            for receipt in _receipts(ranges(numbers), refused.get(device, [])):
+        gathered, self._due = self._due, {}
+        for device, due in gathered.items():
+            for receipt in _receipts(due):
                 self._publish(f"vigie/v1/{device}/receipts", msgspec.json.encode(receipt))
 
 
-def _receipts(safe: list[list[int]], refused: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _receipts(due: _Due) -> Iterator[dict[str, Any]]:
     """Cut a receipt with many refusals; the last part says what is safe, when all was told."""
+    refused = due.refused
     while len(refused) > REFUSALS:
         yield {"safe": [], "refused": refused[:REFUSALS]}
         refused = refused[REFUSALS:]
-    yield {"safe": safe, "refused": refused} if refused else {"safe": safe}
+    receipt: dict[str, Any] = {"safe": ranges(due.safe)}
+    if due.ids:
+        receipt["ids"] = list(dict.fromkeys(due.ids))
+    if refused:
+        receipt["refused"] = refused
+    yield receipt

@@ -61,8 +61,18 @@ class Settings:
         "2.25.174583391823057361928475610293847561029",
         "OID of this organisation's system in the e-health space; its devices are below it (.1).",
     )
+    quota: str = _setting(
+        "200",
+        "Values a second that a device may send for ever; what is above goes by the backfill lane.",
+    )
     metrics_host: str = _setting("127.0.0.1", "Address on which /metrics and /healthz listen.")
     state: str = _setting(".vigie", "Folder of what `make up` starts: logs, data, addresses.")
+    vault_key: str = _setting(
+        "",
+        "Key under which patients' identities are sealed: 32 bytes in base64, kept outside the "
+        "database; `vigie identity new-key` prints one. Empty: no identity can be kept.",
+        secret=True,
+    )
 
 
 def names() -> list[tuple[str, str, str, bool]]:

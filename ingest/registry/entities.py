@@ -19,6 +19,10 @@ from ingest.readings import Vital  # noqa: TC001 (as above)
 Identifier = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
+# Ten years, as old as a reading may be: a clock that was never set is corrected by a site's hand.
+Offset = Annotated[float, msgspec.Meta(ge=-315_532_800.0, le=315_532_800.0)]
+
+
 class Profile(StrEnum):
     """Where and how closely a patient is watched."""
 
@@ -135,7 +139,7 @@ class Device(
     model: Identifier
     assignments: tuple[Assignment, ...] = ()
     version: str | None = None
-    clock_offset_seconds: float = 0.0
+    clock_offset_seconds: Offset = 0.0
     revoked: bool = False
 
 

@@ -1,4 +1,4 @@
-"""The registry in memory, as gateway and worker read it."""
+"""The registry in memory, as gateway and worker read it from its topic."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from bisect import bisect_left
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from ingest.readings import Refusal
 from ingest.registry.entities import Device, Model, Patient
+from ingest.registry.standing import Standing, standing
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from ingest.registry.entities import Entity
 
 
 class Registry:
     """The registry in memory, with its history as far as the topic still has it.
 
-    `revision` is the offset after the newest record applied.
+    `revision` is the offset after the newest record applied. The gateway asks for the newest state;
+    the worker asks for a patient's settings at the revision that the last tick of its partition
+    named, so that a replay sees the same.
     """
 
     def __init__(self) -> None:
@@ -28,6 +28,8 @@ class Registry:
         # Per patient: the offsets of its records, rising, and the settings from there on.
         self._offsets: defaultdict[str, list[int]] = defaultdict(list)
         self._patients: defaultdict[str, list[Patient | None]] = defaultdict(list)
+        # Worked out when first asked for, void with the next record.
+        self._standings: dict[str, Standing] = {}
 
     def apply(self, offset: int, record_key: bytes, entity: Entity | None) -> None:
         """Take in the record at `offset`; None removes what the key names. Offsets must rise."""
@@ -44,21 +46,26 @@ class Registry:
             patient = entity.id if entity is not None else name
             self._offsets[patient].append(offset)
             self._patients[patient].append(entity)
+        self._standings.clear()
         self.revision = offset + 1
 
-    def wearer(self, device: str, time: datetime) -> str | Refusal:
-        """Return the patient who wore the device at this time, or why there is none."""
-        known = self._devices.get(device)
-        if known is None:
-            return Refusal.UNKNOWN_DEVICE
-        for assignment in known.assignments:
-            if assignment.covers(time):
-                return assignment.patient
-        return Refusal.NOT_ASSIGNED
+    def standing(self, device: str) -> Standing:
+        """Say how a device stands now: whether it may publish, and who wore it when."""
+        found = self._standings.get(device)
+        if found is None:
+            known = self._devices.get(device)
+            model = self._models.get(known.model) if known is not None else None
+            found = standing(known, model, self.newest)
+            # Strangers are not remembered: there is no end of names that they may take.
+            if known is not None:
+                self._standings[device] = found
+        return found
 
-    def knows(self, device: str) -> bool:
-        """Whether the device may publish at all."""
-        return device in self._devices
+    def newest(self, patient: str) -> Patient:
+        """Return a patient's settings of now; a patient without any gets the defaults."""
+        records = self._patients.get(patient)
+        found = records[-1] if records else None
+        return found if found is not None else Patient(patient)
 
     def patient(self, patient: str, revision: int) -> Patient:
         """Return the settings that held at a revision; a patient without any gets the defaults."""

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from ingest import kafka
 from ingest.codec import Bundle, Message, Rejected, Tick, decode_record, decode_rejected
+from ingest.formats.catalogue import Formats
 from ingest.gateway import Gateway
-from ingest.registry.entities import Assignment, Device, key
+from ingest.readings import Vital
+from ingest.registry.entities import Assignment, Device, Format, Listing, Model, key
 from ingest.registry.follower import Follower
 from tests.fakes import MemoryLog
 from tests.waiting import wait_until
@@ -19,7 +21,17 @@ from tests.waiting import wait_until
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
+    from ingest.registry.entities import Entity
+
 NOW = datetime(2026, 11, 24, 3, tzinfo=UTC)
+PATCH = Model(
+    "patch",
+    "Acme",
+    "Patch",
+    tuple(Format),
+    dict.fromkeys(Vital, Listing()),
+    datetime(2020, 1, 1, tzinfo=UTC),
+)
 SECONDS = 30
 
 
@@ -73,14 +85,15 @@ class KnownRegistry(Follower):
     def __init__(self, *devices: Device) -> None:
         super().__init__("")
         self._moves: Callable[[], None] = lambda: None
+        self.step(PATCH)
         for device in devices:
             self.step(device)
 
     def on_change(self, changed: Callable[[], None]) -> None:
         self._moves = changed
 
-    def step(self, device: Device) -> None:
-        self.registry.apply(self.reached, key(device), device)
+    def step(self, entity: Entity) -> None:
+        self.registry.apply(self.reached, key(entity), entity)
         self.reached += 1
         self._moves()
 
@@ -102,7 +115,9 @@ class Rim:
     def __init__(self, *devices: Device) -> None:
         self.broker, self.log = MemoryBroker(), MemoryLog()
         self.registry = KnownRegistry(*devices)
-        self.gateway = Gateway(self.broker, self.log, self.registry, StoppedClock(), "gw")
+        self.gateway = Gateway(
+            self.broker, self.log, self.registry, Formats(), StoppedClock(), "gw"
+        )
         self.registry.on_change(self.gateway.changed)
         self.stop = asyncio.Event()
 

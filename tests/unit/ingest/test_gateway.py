@@ -185,7 +185,7 @@ async def test_a_change_of_the_registry_stands_in_the_log_before_what_it_admits(
         rim.broker.deliver("dev-2", sent(2), 2)
         await rim.until(lambda: len(rim.messages) == 2, "both messages")
         live = rim.live
-    news = [n for n, r in enumerate(live) if isinstance(r, Tick) and r.revision == 2]
+    news = [n for n, r in enumerate(live) if isinstance(r, Tick) and r.revision == 3]
     places = {m.device: n for n, r in enumerate(live) if isinstance(r, Bundle) for m in r.messages}
     assert len(news) >= kafka.PARTITIONS
     assert places["dev-1"] < news[0] < news[kafka.PARTITIONS - 1] < places["dev-2"]
@@ -196,7 +196,7 @@ async def test_a_session_begins_with_a_tick_in_each_partition() -> None:
         await rim.until(lambda: len(rim.live) >= kafka.PARTITIONS, "ticks")
         first = rim.log.kept[: kafka.PARTITIONS]
     assert [kept.partition for kept in first] == list(range(kafka.PARTITIONS))
-    assert set(rim.live) == {Tick("gw", NOW, 1)}
+    assert set(rim.live) == {Tick("gw", NOW, 2)}
 
 
 async def test_too_much_under_way_stops_the_reading_until_half_of_it_is_safe(

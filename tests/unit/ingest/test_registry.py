@@ -21,20 +21,24 @@ WORN = Device("dev-1", "patch", (Assignment("p-1", JANUARY, MARCH), Assignment("
 
 
 @pytest.mark.parametrize(
-    ("device", "time", "expected"),
+    ("time", "expected"),
     [
-        pytest.param("dev-1", JANUARY, "p-1", id="from its first instant on"),
-        pytest.param("dev-1", MARCH, Refusal.NOT_ASSIGNED, id="the end is not part of it"),
-        pytest.param("dev-1", MAY, "p-2", id="who wears it now"),
-        pytest.param("dev-2", MAY, Refusal.UNKNOWN_DEVICE, id="a stranger"),
+        pytest.param(JANUARY, "p-1", id="from its first instant on"),
+        pytest.param(MARCH, None, id="the end is not part of it"),
+        pytest.param(MAY, "p-2", id="who wears it now"),
     ],
 )
 def test_a_late_reading_belongs_to_whoever_wore_the_device_then(
-    device: str, time: datetime, expected: str | Refusal
+    time: datetime, expected: str | None
 ) -> None:
     registry = Registry()
     registry.apply(0, key(WORN), WORN)
-    assert registry.wearer(device, time) == expected
+    wearer = registry.standing("dev-1").wearer(time)
+    assert (wearer.patient if wearer else None) == expected
+
+
+def test_a_stranger_has_no_standing() -> None:
+    assert Registry().standing("dev-2").refusal is Refusal.UNKNOWN_DEVICE
 
 
 def test_settings_are_those_of_the_revision_that_is_asked_for() -> None:
@@ -54,7 +58,7 @@ def test_a_removed_device_is_unknown() -> None:
     registry = Registry()
     registry.apply(0, key(WORN), WORN)
     registry.apply(1, key(WORN), None)
-    assert not registry.knows("dev-1")
+    assert registry.standing("dev-1").refusal is Refusal.UNKNOWN_DEVICE
 
 
 def test_entities_survive_the_way_through_the_topic() -> None:

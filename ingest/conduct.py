@@ -1,0 +1,70 @@
+"""How devices conduct themselves: who is there, who floods, whose clock is wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from ingest import broker, metrics, presence
+from ingest.clocks import TIMES, Clocks
+from ingest.presence import Presence, State
+from ingest.quotas import Quotas
+from ingest.topics import PREFIX
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ingest.door import Passed
+
+log = structlog.get_logger()
+
+
+class Conduct:
+    """What the gateway notices of its devices beside their readings.
+
+    `quota` is what a device may send for ever, in values a second. All `now` are monotonic seconds.
+    """
+
+    def __init__(self, quota: float) -> None:
+        self._quotas, self._clocks, self._presence = Quotas(quota), Clocks(), Presence()
+
+    def heard(self, topic: str, payload: bytes) -> bool:
+        """Take in what is no message of readings; False for everything else."""
+        if topic.startswith("$SYS/"):
+            broker.take(topic, payload)
+            return True
+        if topic.endswith(presence.SUFFIX) and topic.startswith(PREFIX):
+            device = topic.removeprefix(PREFIX).removesuffix(presence.SUFFIX)
+            self._presence.take(device, payload)
+            return True
+        return False
+
+    def over(self, passed: Passed, now: float) -> bool:
+        """Whether the live part of this message is above its device's quota."""
+        values = sum(len(i.values) for instants in passed.live.values() for i in instants)
+        return self._quotas.over(passed.device, values, now)
+
+    def saw(self, passed: Passed, received: datetime, now: float) -> None:
+        """Hold the device's clock against ours; only now and then of each device."""
+        device = passed.device
+        if not self._clocks.due(device, now):
+            return
+        heaps = passed.live or passed.late
+        if heaps:
+            newest = max(i.time for instants in heaps.values() for i in instants)
+            self._clocks.saw(device, newest, received, now)
+        elif any(one.reason in TIMES for one in passed.refused):
+            self._clocks.refused(device, now)
+
+    def tell(self, now: float) -> None:
+        """Bring the gauges up to date, and log what is new; devices are named, patients never."""
+        metrics.DEVICES_CONNECTED.set(self._presence.count(State.ONLINE))
+        metrics.DEVICES_LOST.set(self._presence.count(State.LOST))
+        metrics.FLOODING.set(len(self._quotas.flooding(now)))
+        metrics.WRONG_CLOCKS.set(self._clocks.wrong)
+        for device in self._quotas.news(now):
+            log.warning("a device goes on sending above its quota", device=device)
+        for wrong in self._clocks.news():
+            ahead = None if wrong.ahead is None else round(wrong.ahead.total_seconds())
+            log.warning("a device's clock is wrong", device=wrong.device, ahead_seconds=ahead)
