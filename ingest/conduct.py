@@ -41,9 +41,8 @@ class Conduct:
         return False
 
     def over(self, passed: Passed, now: float) -> bool:
-        """Whether the live part of this message is above its device's quota."""
-        values = sum(len(i.values) for instants in passed.live.values() for i in instants)
-        return self._quotas.over(passed.device, values, now)
+        """Whether this message is above its device's quota."""
+        return self._quotas.over(passed.device, passed.values, now)
 
     def saw(self, passed: Passed, received: datetime, now: float) -> None:
         """Hold the device's clock against ours; only now and then of each device."""

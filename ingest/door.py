@@ -5,9 +5,9 @@ The gateway asks it for each message, and `vigie rejected replay` asks again onc
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
 import structlog
 
 from ingest.codec import Refused
@@ -38,23 +38,21 @@ class _Way(NamedTuple):
     decode: Decode
 
 
-@dataclass(slots=True)
-class Passed:
+class Passed(msgspec.Struct, gc=False):
     """What became of one message.
 
     `live` and `late` are the instants to keep, by patient: late ones are older than the live window
-    and are marked. `seq` and `id` are the message's own names, for its receipt. `withheld` counts
-    the values that were refused for want of a consent; when there are any, or when the wearer of
-    the moment has not agreed, nothing of the message may be kept (`secret`).
+    and are marked; `values` counts those of both. `seq` and `id` are the message's own names, for
+    its receipt. Nothing of a `secret` message may be kept: a patient has not agreed to it.
     """
 
     device: str
     seq: int | None = None
     id: str | None = None
-    live: dict[str, list[Instant]] = field(default_factory=dict)
-    late: dict[str, list[Instant]] = field(default_factory=dict)
-    refused: list[Refused] = field(default_factory=list)
-    withheld: int = 0
+    live: dict[str, list[Instant]] = {}
+    late: dict[str, list[Instant]] = {}
+    refused: list[Refused] = []
+    values: int = 0
     secret: bool = False
 
 
@@ -82,10 +80,11 @@ class Door:
         offset = standing.offset
         decoded = self._decoded(way, payload, received if offset is None else received - offset)
         passed = Passed(way.device, decoded.seq, decoded.id, refused=decoded.refused)
-        for place, instant in zip(decoded.places, decoded.instants, strict=True):
-            _sort(passed, place, instant, standing, received)
-        if passed.withheld or (passed.refused and _silent(standing, received)):
-            passed.secret = True
+        if standing.simple is None or not _all_live(passed, decoded, standing.simple, received):
+            for place, instant in zip(decoded.places, decoded.instants, strict=True):
+                _sort(passed, place, instant, standing, received)
+        if passed.refused and not passed.secret:
+            passed.secret = _silent(standing, received)
         return passed
 
     def _way(self, topic: str) -> _Way | Refusal:
@@ -121,6 +120,20 @@ def _silent(standing: Standing, received: datetime) -> bool:
     return wearer is not None and not wearer.collects
 
 
+def _all_live(passed: Passed, decoded: Decoded, wearer: Wearer, received: datetime) -> bool:
+    """Take the common case whole: the one wearer's, all of it within the live window."""
+    first = max(wearer.start, received - wearer.window)
+    values = 0
+    for instant in decoded.instants:
+        if instant.time < first:
+            return False
+        values += len(instant.values)
+    if values:
+        passed.live = {wearer.patient: decoded.instants}
+        passed.values = values
+    return True
+
+
 def _sort(
     passed: Passed, place: int | str, instant: Instant, standing: Standing, received: datetime
 ) -> None:
@@ -134,7 +147,7 @@ def _sort(
         passed.refused.append(Refused(Refusal.NOT_ASSIGNED, named(place)))
         return
     if not wearer.collects:
-        passed.withheld += len(instant.values)
+        passed.secret = True
         passed.refused.append(Refused(Refusal.NO_CONSENT, named(place)))
         return
     if standing.narrow is not None:
@@ -152,6 +165,7 @@ def _lay(
         marks |= Quality.BACKFILLED
     if marks:
         instant = marked(instant, marks)
+    passed.values += len(instant.values)
     heap = passed.late if late else passed.live
     known = heap.get(wearer.patient)
     if known is None:

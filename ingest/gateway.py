@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ingest.door import Passed
     from ingest.formats.catalogue import Formats
     from ingest.ports import Clock, Sink, Source
-    from ingest.readings import Refusal
+    from ingest.readings import Instant, Refusal
     from ingest.registry.follower import Follower
 
 log = structlog.get_logger()
@@ -131,24 +131,32 @@ class Gateway:
 
     def _accept(self, flush: Flush, topic: str, payload: bytes, received: datetime) -> None:
         passed = self._door.open(topic, payload, received)
-        if passed.live and self._conduct.over(passed, flush.began):
-            _slow_down(passed)
+        device, name = passed.device, passed.seq
+        if passed.live:
+            if self._conduct.over(passed, flush.began):
+                _slow_down(passed)
+            self._lay(flush.live, passed, passed.live, received)
+        if passed.late:
+            self._lay(flush.late, passed, passed.late, received)
+        flush.readings += passed.values
         self._conduct.saw(passed, received, flush.began)
-        for lane, heaps in ((flush.live, passed.live), (flush.late, passed.late)):
-            for patient, instants in heaps.items():
-                message = Message(
-                    patient, passed.device, passed.seq or 0, received, tuple(instants)
-                )
-                lane[kafka.partition_of(patient)].append(message)
-                values = sum([len(instant.values) for instant in instants])
-                flush.readings += values
-                if lane is flush.late:
-                    metrics.BACKFILLED.labels("late").inc(values)
         if passed.refused:
             self._refuse(flush, topic, payload, received, passed)
-        name = passed.seq if passed.seq is not None else passed.id
         if name is not None:
-            flush.answers.append((passed.device, name, passed.refused))
+            flush.answers.append((device, name, passed.refused))
+        elif passed.id is not None:
+            flush.answers.append((device, passed.id, passed.refused))
+
+    @staticmethod
+    def _lay(
+        lane: dict[int, list[Message]],
+        passed: Passed,
+        heaps: dict[str, list[Instant]],
+        received: datetime,
+    ) -> None:
+        for patient, instants in heaps.items():
+            message = Message(patient, passed.device, passed.seq or 0, received, tuple(instants))
+            lane[kafka.partition_of(patient)].append(message)
 
     def _refuse(
         self, flush: Flush, topic: str, payload: bytes, received: datetime, passed: Passed
@@ -190,6 +198,8 @@ class Gateway:
         self._bytes += flush.size
         metrics.MESSAGES_RECEIVED.inc(flush.messages)
         metrics.READINGS_ACCEPTED.inc(flush.readings)
+        for messages in flush.late.values():
+            metrics.BACKFILLED.inc(sum(len(i.values) for m in messages for i in m.readings))
         metrics.UNACKNOWLEDGED.set(self._messages)
         if self._messages > UNDER_WAY_MESSAGES or self._bytes > UNDER_WAY_BYTES:
             self._source.pause()
@@ -265,7 +275,6 @@ def _slow_down(passed: Passed) -> None:
     """Move what is above the quota to the backfill lane, marked."""
     for patient, instants in passed.live.items():
         moved = [marked(instant, Quality.BACKFILLED) for instant in instants]
-        metrics.BACKFILLED.labels("quota").inc(sum(len(instant.values) for instant in moved))
         passed.late.setdefault(patient, []).extend(moved)
     passed.live = {}
 

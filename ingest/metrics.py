@@ -37,10 +37,7 @@ REGISTRY_REVISION = Gauge(
 BACKFILLED = Counter(
     "vigie_gateway_readings_backfilled_total",
     "Values that went by the backfill lane: older than the live window, or above a quota.",
-    ["why"],
 )
-for _why in ("late", "quota"):
-    BACKFILLED.labels(_why)
 FLOODING = Gauge(
     "vigie_gateway_flooding_devices", "Devices over their quota for a minute, and still sending."
 )

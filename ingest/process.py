@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from ingest.settings import Settings
 
 log = structlog.get_logger()
+
+# Objects between two collections of each generation; Python's own are 700, 10, 10.
+COLLECT_AFTER = (50_000, 20, 50)
 
 
 def source(url: str, name: str) -> Source:
@@ -62,6 +66,7 @@ async def run(settings: Settings, name: str, metrics_port: int) -> None:
         if starting.done():
             starting.result()
             log.info("gateway started", name=name)
+            _spare_the_collector()
             await gateway.run(stop)
     except* VigieError as errors:
         raise _only(errors) from None
@@ -71,6 +76,13 @@ async def run(settings: Settings, name: str, metrics_port: int) -> None:
         await producer.close()
         watched.close()
     log.info("gateway stopped")
+
+
+def _spare_the_collector() -> None:
+    """Collect cycles seldom: messages make none, and looking for them costs a tenth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
 
 
 def _number(name: str, text: str) -> float:

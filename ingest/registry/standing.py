@@ -55,7 +55,7 @@ class Standing(NamedTuple):
     `refusal` is why nothing of it passes, whenever it comes. Otherwise it passes from `listed_from`
     up to `listed_until` (UTC), in these `formats`. `narrow` has the vitals of its model where the
     model measures less than all that Vigie knows; None lets every vital pass. `offset` corrects its
-    clock.
+    clock. `simple` is the one wearer, for ever from a start on, of a device with nothing to judge.
     """
 
     refusal: Refusal | None
@@ -65,6 +65,7 @@ class Standing(NamedTuple):
     narrow: Mapping[Vital, Listing] | None = None
     offset: timedelta | None = None
     wearers: tuple[Wearer, ...] = ()
+    simple: Wearer | None = None
 
     def closed(self, kind: Format, received: datetime) -> Refusal | None:
         """Say why nothing of a message of this format passes now; None when it may."""
@@ -95,15 +96,17 @@ def standing(
         return Standing(Refusal.DEVICE_REVOKED, wearers=wearers)
     if model is None or not admits(model, device.version):
         return Standing(Refusal.MODEL_NOT_LISTED, wearers=wearers)
-    offset = device.clock_offset_seconds
+    offset, narrow = device.clock_offset_seconds, _narrow(model)
+    usual = not offset and narrow is None and len(wearers) == 1
     return Standing(
         None,
         model.listed_from,
         model.listed_until,
         frozenset(model.formats),
-        _narrow(model),
+        narrow,
         timedelta(seconds=offset) if offset else None,
         wearers,
+        wearers[0] if usual and wearers[0].until is None and wearers[0].collects else None,
     )
 
 

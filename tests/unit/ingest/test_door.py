@@ -154,7 +154,7 @@ def test_what_is_listed_of_an_instant_passes_without_the_rest() -> None:
 def test_without_consent_to_collect_nothing_passes_and_nothing_may_be_kept() -> None:
     passed = opened(known(MODEL, DEVICE, WITHHELD), at(NOW, spo2=97, heart_rate=70))
     assert reasons(passed) == [("readings[0]", Refusal.NO_CONSENT)]
-    assert (passed.live, passed.late, passed.secret, passed.withheld) == ({}, {}, True, 2)
+    assert (passed.live, passed.late, passed.secret, passed.values) == ({}, {}, True, 0)
 
 
 def test_nor_may_what_is_wrong_with_such_a_message_be_kept() -> None:
