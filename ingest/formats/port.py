@@ -5,20 +5,22 @@ One file per format. A format knows nothing of who wears the device or whether i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from collections.abc import Sequence  # noqa: TC003 (msgspec reads annotations at run time)
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from ingest.codec import Refused  # noqa: TC001 (as above)
+from ingest.readings import Instant  # noqa: TC001 (as above)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
-
-    from ingest.codec import Refused
-    from ingest.readings import Instant
 
 # The largest message that is taken, in bytes.
 MESSAGE_BYTES = 256 * 1024
 
 
-class Decoded(NamedTuple):
+class Decoded(msgspec.Struct, gc=False):
     """What a message came to: instants to keep, and what was refused of it, with its place.
 
     `seq` is the device's number of the message, `id` its own name of it in formats without numbers

@@ -1,16 +1,19 @@
 """Vigie's own JSON: `{"seq": 1042, "readings": [{"time": "...", "heart_rate": 72}]}`.
 
-A good message is decoded once, by msgspec. One that msgspec refuses is read again by the standard
-library, element by element, so that what is good in it is kept and what is not has its place named.
+The common message is parsed and judged in one go, by msgspec. One that does not pass so (it has a
+unit, a doubtful value, a mistake) is read again element by element, so that what is good in it is
+kept and what is not has its place named.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Annotated, Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
+from msgspec.structs import astuple
 
 from ingest.codec import Refused
 from ingest.formats import times
@@ -20,7 +23,7 @@ from ingest.readings import ACVPU, SPECS, Instant, Original, Quality, Refusal, V
 from ingest.units import conversion
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Sequence
 
 READINGS = 10_000
 SEQ_MAX = 2**63 - 1
@@ -34,21 +37,36 @@ _PLAIN = {
 }
 
 
-class _Quantity(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    value: float
-    unit: str
+# The common message, all of whose values are believed, is judged while it is parsed: a bound, a
+# name or a zone that is not as it should be makes msgspec refuse it; the slow way finds out why.
+_NAMES = tuple(vital for vital, _, _ in _PLAIN.values())
+_Reading = msgspec.defstruct(
+    "_Reading",
+    [
+        ("time", Annotated[datetime, msgspec.Meta(tz=True)]),
+        *(
+            (
+                name,
+                Annotated[float, msgspec.Meta(ge=low, le=high)] | msgspec.UnsetType,
+                msgspec.UNSET,
+            )
+            for name, (_, low, high) in _PLAIN.items()
+        ),
+        ("consciousness", Literal["A", "C", "V", "P", "U"] | msgspec.UnsetType, msgspec.UNSET),
+        ("supplemental_oxygen", bool | msgspec.UnsetType, msgspec.UNSET),
+    ],
+    forbid_unknown_fields=True,
+    gc=False,
+)
 
 
-_Raw = float | bool | str | _Quantity
-
-
-class _Wire(msgspec.Struct, gc=False):
+class _Message(msgspec.Struct, gc=False):
     seq: Annotated[int, msgspec.Meta(ge=1, le=SEQ_MAX)]
-    readings: list[dict[str, _Raw]]
+    readings: Annotated[list[_Reading], msgspec.Meta(min_length=1, max_length=READINGS)]  # type: ignore[valid-type]  # made above
     device: str | msgspec.UnsetType = msgspec.UNSET
 
 
-_decoder = msgspec.json.Decoder(_Wire)
+_common = msgspec.json.Decoder(_Message)
 
 
 def decode(payload: bytes, device: str, received: datetime) -> Decoded:
@@ -62,24 +80,61 @@ def decode(payload: bytes, device: str, received: datetime) -> Decoded:
     if len(payload) > MESSAGE_BYTES:
         return _whole(Refusal.TOO_LARGE)
     try:
-        wire = _decoder.decode(payload)
+        message = _common.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _slowly(payload, device, received)
-    if wire.device is not msgspec.UNSET and wire.device != device:
-        return _whole(Refusal.DEVICE_MISMATCH, wire.seq)
-    return _judge(wire.seq, wire.readings, received)
+    if message.device is not msgspec.UNSET and message.device != device:
+        return _whole(Refusal.DEVICE_MISMATCH, message.seq)
+    instants = _believed(message.readings, received)
+    if instants is None:
+        return _slowly(payload, device, received)
+    return Decoded(message.seq, instants, [], range(len(instants)))
+
+
+def _believed(readings: Sequence[Any], received: datetime) -> list[Instant] | None:
+    """Take readings over as they are; None when a time is odd or one has no vitals."""
+    oldest, newest = received - times.OLDEST, received + times.AHEAD_UNMARKED
+    instants = []
+    for reading in readings:
+        time, *found, letter, oxygen = astuple(reading)
+        if time.tzinfo is not UTC:
+            try:
+                time = time.astimezone(UTC)
+            except OverflowError:
+                return None
+        values = {
+            vital: value
+            for vital, value in zip(_NAMES, found, strict=True)
+            if value is not msgspec.UNSET
+        }
+        if letter is not msgspec.UNSET:
+            values[Vital.CONSCIOUSNESS] = float(ACVPU.index(letter))
+        if oxygen is not msgspec.UNSET:
+            values[Vital.SUPPLEMENTAL_OXYGEN] = float(oxygen)
+        if not values or not oldest <= time <= newest:
+            return None
+        instants.append(Instant(time, values))
+    return instants
 
 
 def _whole(reason: Refusal, seq: int | None = None, at: str = "") -> Decoded:
     return Decoded(seq, [], [Refused(reason, at)])
 
 
+def _parsed(payload: bytes) -> Any:
+    """Parse JSON; NaN and 1e999, which msgspec refuses, are to be refused where they stand."""
+    try:
+        return msgspec.json.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return json.loads(payload)
+
+
 def _slowly(payload: bytes, device: str, received: datetime) -> Decoded:
-    """Read what msgspec refused; NaN and 1e999 pass here, to be refused where they stand."""
+    """Read what is not the common message."""
     if not payload.strip():
         return _whole(Refusal.EMPTY)
     try:
-        message = json.loads(payload)
+        message = _parsed(payload)
     except RecursionError:
         return _whole(Refusal.TOO_DEEP)
     except ValueError:  # not JSON, not UTF-8, or a number of thousands of digits
@@ -132,14 +187,6 @@ def _instant(
     for name, raw in reading.items():
         if name == "time":
             continue
-        if type(raw) is float and name in _PLAIN:
-            # The common case, a number that is believed, without a call: it is most of a message.
-            vital, low, high = _PLAIN[name]
-            if low <= raw <= high:
-                values[vital] = raw
-                if ahead:
-                    quality[vital] = int(ahead)
-                continue
         found = _one(f"readings[{index}].{shown(name)}", name, raw, original)
         if isinstance(found, Refused):
             refused.append(found)
@@ -182,8 +229,6 @@ def _value(at: str, vital: Vital, raw: object, original: dict[Vital, Original]) 
         return Refused(Refusal.UNKNOWN_CODE, at)
     if vital is Vital.SUPPLEMENTAL_OXYGEN:
         return float(raw) if isinstance(raw, bool) else Refused(Refusal.UNKNOWN_CODE, at)
-    if isinstance(raw, _Quantity):
-        return _converted(at, vital, raw.value, raw.unit, original)
     if isinstance(raw, dict):
         return _object(at, vital, raw, original)
     return _number(at, raw)

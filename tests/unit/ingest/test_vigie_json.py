@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.codec import encode
+from ingest.formats import vigie_json
 from ingest.formats.port import MESSAGE_BYTES, Decoded
 from ingest.formats.vigie_json import READINGS, decode
 from ingest.readings import SPECS, Original, Quality, Refusal, Vital
@@ -212,6 +213,24 @@ def test_any_bytes_end_in_instants_or_named_refusals(payload: bytes) -> None:
         for vital, value in instant.values.items():
             assert math.isfinite(value)
             assert value in SPECS[vital].hard
+
+
+VALUES = st.fixed_dictionaries(
+    {"time": st.just(TIME) | st.just("2026-11-24T04:30:00.5+01:30")},
+    optional={
+        **{name: st.integers(0, 400) | st.floats(0, 400) for name in vigie_json._PLAIN},
+        "consciousness": st.sampled_from("ACVPU"),
+        "supplemental_oxygen": st.booleans(),
+    },
+)
+
+
+@given(st.lists(VALUES, max_size=3))
+def test_the_common_way_and_the_slow_one_say_the_same(readings: list[dict[str, Any]]) -> None:
+    payload = message(*readings)
+    fast, slow = decode(payload, "dev-1", NOW), vigie_json._slowly(payload, "dev-1", NOW)
+    assert (fast.seq, fast.instants, fast.refused) == (slow.seq, slow.instants, slow.refused)
+    assert list(fast.places) == list(slow.places)
 
 
 def test_half_a_surrogate_pair_in_a_unit_can_be_written_into_the_log() -> None:
