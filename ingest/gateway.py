@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from ingest import kafka, metrics
+from ingest import breaker, kafka, metrics
 from ingest.bundles import Flush, ticks
 from ingest.codec import Message, Rejected
 from ingest.conduct import Conduct
@@ -74,6 +74,7 @@ class Gateway:
         self._follower = follower
         self._door = Door(follower.registry, formats)
         self._conduct = Conduct(quota)
+        self._breaker = breaker.Breaker()
         self._pipeline = Pipeline(sink)
         self._receipts = Receipts(source.publish)
         self._session = 0
@@ -87,6 +88,16 @@ class Gateway:
     def trouble(self) -> str | None:
         """What Kafka said last, while it does not take records."""
         return self._pipeline.trouble
+
+    @property
+    def refusing(self) -> str | None:
+        """Why messages are not taken although the line is well: nearly all were refused."""
+        return self._breaker.trouble
+
+    def resume(self) -> None:
+        """Take messages again, on an operator's command."""
+        if self._breaker.resume():
+            self._turned()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then settle what was taken. Raises SettingError."""
@@ -140,6 +151,8 @@ class Gateway:
             self._lay(flush.late, passed, passed.late, received)
         flush.readings += passed.values
         self._conduct.saw(passed, received, flush.began)
+        if self._breaker.seen(flush.began, device, bad=breaker.bad(passed)):
+            self._turned()
         if passed.refused:
             self._refuse(flush, topic, payload, received, passed)
         if name is not None:
@@ -217,9 +230,23 @@ class Gateway:
         metrics.UNACKNOWLEDGED.set(self._messages)
         metrics.MESSAGES_SAFE.inc(flush.messages)
         metrics.PUBLISH_SECONDS.observe(monotonic() - flush.began)
+        self._flow()
+
+    def _flow(self) -> None:
+        """Read from the broker again, when there is room and nothing speaks against it."""
         room = self._messages <= UNDER_WAY_MESSAGES // 2 and self._bytes <= UNDER_WAY_BYTES // 2
-        if room and not self._leaving:
+        if room and self._breaker.taking and not self._leaving:
             self._source.resume()
+
+    def _turned(self) -> None:
+        """Do what the breaker says now; what was read already is still settled."""
+        metrics.BREAKER.set(self._breaker.state)
+        if self._breaker.taking:
+            log.warning("messages are taken again", state=self._breaker.state.name.lower())
+            self._flow()
+        else:
+            log.error("nearly all is refused: no more is taken for now")
+            self._source.pause()
 
     def _connected(self) -> None:
         """Begin a session: packets of the one before are void, the broker sends them again."""
@@ -239,6 +266,10 @@ class Gateway:
     async def _tick_for_ever(self) -> None:
         while True:
             metrics.CONNECTED.set(self._source.connected)
+            if self._breaker.probe_due(monotonic()):
+                self._turned()
+            elif not self._breaker.taking:
+                self._source.pause()  # a new connection reads
             if self._source.connected:
                 self._ship()
                 self._tick()

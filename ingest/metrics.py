@@ -38,6 +38,10 @@ BACKFILLED = Counter(
     "vigie_gateway_readings_backfilled_total",
     "Values that went by the backfill lane: older than the live window, or above a quota.",
 )
+BREAKER = Gauge(
+    "vigie_gateway_breaker",
+    "0: messages are taken; 1: none are, nearly all were refused; 2: a few are taken, to see.",
+)
 FLOODING = Gauge(
     "vigie_gateway_flooding_devices", "Devices over their quota for a minute, and still sending."
 )

@@ -41,7 +41,10 @@ def source(url: str, name: str) -> Source:
 
 
 async def run(settings: Settings, name: str, metrics_port: int) -> None:
-    """Run one gateway until SIGTERM or SIGINT. Raises SettingError before it takes anything."""
+    """Run one gateway until SIGTERM or SIGINT. Raises SettingError before it takes anything.
+
+    SIGUSR1 makes it take messages again at once after nearly all were refused.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -53,9 +56,11 @@ async def run(settings: Settings, name: str, metrics_port: int) -> None:
     formats = Formats()
     gateway = Gateway(broker, producer, follower, formats, SystemClock(), name, quota=quota)
     follower.on_change(gateway.changed)
+    loop.add_signal_handler(signal.SIGUSR1, gateway.resume)
     checks = {
         "broker": lambda: None if broker.connected else "not connected",
         "kafka": lambda: gateway.trouble,
+        "messages": lambda: gateway.refusing,
     }
     watched = health.serve(settings.metrics_host, metrics_port, checks)
     metrics.CONNECTED.set(0)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ingest import kafka
 from ingest.codec import Bundle, Message, Rejected, Tick, decode_record, decode_rejected
 from ingest.formats.catalogue import Formats
-from ingest.gateway import Gateway
+from ingest.gateway import QUOTA, Gateway
 from ingest.readings import Vital
 from ingest.registry.entities import Assignment, Device, Format, Listing, Model, key
 from ingest.registry.follower import Follower
@@ -63,6 +63,11 @@ class MemoryBroker:
         assert self._on_message is not None
         self._on_message(f"vigie/v1/{device}/readings", payload, packet)
 
+    def say(self, topic: str, payload: bytes) -> None:
+        """Deliver what is only heard."""
+        assert self._on_message is not None
+        self._on_message(topic, payload, 0)
+
     def acknowledge(self, packets: Sequence[int]) -> None:
         self.acknowledged += packets
 
@@ -112,11 +117,11 @@ class StoppedClock:
 class Rim:
     """A running gateway, and both its ends."""
 
-    def __init__(self, *devices: Device) -> None:
+    def __init__(self, *devices: Device, quota: float = QUOTA) -> None:
         self.broker, self.log = MemoryBroker(), MemoryLog()
         self.registry = KnownRegistry(*devices)
         self.gateway = Gateway(
-            self.broker, self.log, self.registry, Formats(), StoppedClock(), "gw"
+            self.broker, self.log, self.registry, Formats(), StoppedClock(), "gw", quota=quota
         )
         self.registry.on_change(self.gateway.changed)
         self.stop = asyncio.Event()
@@ -129,6 +134,12 @@ class Rim:
     @property
     def messages(self) -> list[Message]:
         return [m for record in self.live if isinstance(record, Bundle) for m in record.messages]
+
+    @property
+    def late(self) -> list[Message]:
+        """The messages in `vigie.backfill`, in order, of all partitions."""
+        kept = [decode_record(k.value) for k in self.log.kept if k.topic == kafka.BACKFILL]
+        return [m for record in kept if isinstance(record, Bundle) for m in record.messages]
 
     @property
     def rejected(self) -> list[Rejected]:
@@ -156,9 +167,9 @@ def good(**vitals: object) -> dict[str, object]:
 
 
 @asynccontextmanager
-async def running(*devices: Device) -> AsyncIterator[Rim]:
+async def running(*devices: Device, quota: float = QUOTA) -> AsyncIterator[Rim]:
     """Start a gateway, wait for its session, and stop it in order at the end."""
-    rim = Rim(*devices)
+    rim = Rim(*devices, quota=quota)
     work = asyncio.create_task(rim.gateway.run(rim.stop))
     await rim.until(lambda: rim.broker.connected, "a session")
     yield rim

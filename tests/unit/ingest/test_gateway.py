@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from itertools import takewhile
 from typing import TYPE_CHECKING
@@ -12,7 +13,8 @@ from ingest import gateway as gateway_module
 from ingest import kafka
 from ingest.codec import Bundle, Refused, Tick
 from ingest.formats import vigie_json
-from ingest.readings import Refusal
+from ingest.readings import Quality, Refusal
+from ingest.registry.entities import Patient
 from tests.unit.ingest.rim import NOW, good, running, sent, worn
 
 if TYPE_CHECKING:
@@ -239,3 +241,78 @@ async def test_a_fault_of_the_decoder_stops_nothing(monkeypatch: pytest.MonkeyPa
         await rim.until(lambda: rim.broker.acknowledged, "it is acknowledged")
         (rejected,) = rim.rejected
     assert rejected.refused == (Refused(Refusal.UNDECODABLE),)
+
+
+async def nearly_all_refused(rim: Rim) -> None:
+    for packet in range(1, 301):
+        rim.broker.deliver(f"stranger-{packet % 20}", sent(packet), packet)
+    await rim.until(lambda: not rim.broker.reading, "the gateway to stop reading")
+
+
+async def test_when_nearly_all_is_refused_no_more_is_taken_and_nothing_is_lost() -> None:
+    async with running(DEVICE) as rim:
+        await nearly_all_refused(rim)
+        assert rim.gateway.refusing
+        await rim.until(lambda: len(rim.broker.acknowledged) == 300, "what was read is settled")
+        assert len(rim.rejected) == 300
+        assert not rim.broker.reading
+
+
+async def test_it_tries_again_and_goes_on_when_the_cause_is_mended() -> None:
+    async with running(*[worn(f"dev-{n}", f"p-{n}") for n in range(10)]) as rim:
+        await nearly_all_refused(rim)
+        rim.gateway._breaker._opened -= 60  # a minute later
+        await rim.until(lambda: rim.broker.reading, "a probe")
+        for packet in range(301, 361):
+            rim.broker.deliver(f"dev-{packet % 10}", sent(packet), packet)
+        await rim.until(lambda: rim.gateway.refusing is None, "all is as usual")
+
+
+async def test_an_operator_can_have_it_go_on_at_once() -> None:
+    async with running(DEVICE) as rim:
+        await nearly_all_refused(rim)
+        rim.gateway.resume()
+        assert rim.broker.reading
+        assert rim.gateway.refusing is None
+
+
+async def test_presence_is_heard_and_needs_no_record() -> None:
+    async with running(DEVICE) as rim:
+        before = len(rim.log.kept)
+        rim.broker.say("vigie/v1/dev-1/presence", b'{"state": "online"}')
+        rim.broker.deliver("dev-1", sent(1), 1)
+        await answered(rim)
+        kept = [k for k in rim.log.kept[before:] if k.topic != kafka.READINGS]
+    assert kept == []
+
+
+async def test_a_flood_goes_by_the_backfill_lane_marked_and_with_receipts() -> None:
+    flood = [good(heart_rate=70 + n % 9) for n in range(100)]
+    for n, one in enumerate(flood):
+        one["time"] = (NOW - timedelta(seconds=n)).isoformat()
+    async with running(DEVICE, worn("dev-2", "p-2"), quota=1.0) as rim:
+        for packet in range(1, 5):
+            rim.broker.deliver("dev-1", sent(packet, *flood), packet)
+        rim.broker.deliver("dev-2", sent(1), 5)
+        await answered(rim, 2)
+        await rim.until(lambda: len(rim.broker.acknowledged) == 5, "all acknowledgements")
+        assert [(m.device, m.seq) for m in rim.messages] == [("dev-1", 1), ("dev-2", 1)]
+        assert [m.seq for m in rim.late] == [2, 3, 4]
+        marks = {q for m in rim.late for i in m.readings for q in i.quality.values()}
+    assert marks == {int(Quality.BACKFILLED)}
+
+
+async def test_what_consent_forbids_leaves_a_count_and_nothing_else() -> None:
+    async with running(DEVICE) as rim:
+        rim.registry.step(Patient("p-1", consents=()))
+        rim.broker.deliver("dev-1", sent(1), 1)
+        rim.broker.deliver("dev-1", sent(2, good(spo2=970)), 2)
+        await answered(rim)
+        await rim.until(lambda: len(rim.broker.acknowledged) == 2, "acknowledgements")
+        told = {r["reason"] for _, receipt in rim.broker.receipts for r in receipt["refused"]}
+        assert told == {"no-consent", "out-of-range"}
+        assert rim.messages == []
+        for one in rim.rejected:
+            assert (one.device, one.topic, one.payload, one.size, one.seq) == ("", "", b"", 0, None)
+        counts = Counter(r.reason for one in rim.rejected for r in one.refused)
+    assert counts == {Refusal.NO_CONSENT: 1, Refusal.OUT_OF_RANGE: 1}
