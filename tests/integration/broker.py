@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Broker:
     """One listener on loopback, without passwords, for devices and gateway alike."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more: str = "") -> None:
         with socket.socket() as one:
             one.bind(("127.0.0.1", 0))
             self.port: int = one.getsockname()[1]
@@ -30,7 +30,7 @@ class Broker:
         self._command = [program, "-c", str(folder / "mosquitto.conf")]
         (folder / "mosquitto.conf").write_text(
             f"listener {self.port} 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 0\n"
-            "max_queued_messages 0\n",
+            f"max_queued_messages 0\nset_tcp_nodelay true\n{more}",
             encoding="utf-8",
         )
         self._process: subprocess.Popen[bytes] | None = None
