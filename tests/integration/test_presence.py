@@ -121,8 +121,8 @@ async def test_a_gateway_that_starts_later_hears_of_those_who_are_there(broker: 
 async def test_what_waits_in_the_broker_is_seen_before_anything_is_dropped(
     broker: Broker, gateway: Gateway
 ) -> None:
-    await until(lambda: gateway.source.connected, "a session")
     device = Device("dev-1", broker.port)
+    await gateway.until(1, 0)  # it hears, so it has subscribed
     metrics.BROKER_STORED.set(0)
     for number in range(500):  # nobody acknowledges them
         device.client.publish("vigie/v1/dev-1/readings", str(number), qos=1)
