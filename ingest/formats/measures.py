@@ -53,10 +53,20 @@ class Measures:
             return None
         return found
 
-    def add(self, time: datetime, vital: Vital, value: object, unit: str, at: str) -> None:
+    def add(
+        self,
+        time: datetime,
+        vital: Vital,
+        value: object,
+        unit: str,
+        at: str,
+        *,
+        doubt: Quality = Quality.GOOD,
+    ) -> None:
         """Take one value in a UCUM unit, measured at `time` (UTC); refuses it when it must.
 
-        The value as it came is kept beside when it has to be converted.
+        The value as it came is kept beside when it has to be converted. `doubt` marks what the
+        device itself does not trust.
         """
         if isinstance(value, bool) or not isinstance(value, int | float):
             return self.refuse(Refusal.NULL if value is None else Refusal.NOT_A_NUMBER, at)
@@ -68,19 +78,24 @@ class Measures:
         except OverflowError:
             given = math.inf
         found = convert(given)
-        verdict = judge(vital, found)
+        spec = SPECS[vital]
+        low, high = spec.suspect
+        # The common case without a call. Marks are combined only where there are any: it is slow.
+        verdict = Quality.GOOD if low <= found <= high else judge(vital, found)
         if isinstance(verdict, Refusal):
             return self.refuse(verdict, at)
-        moment = self._moments.setdefault(time, _Moment(at))
+        moment = self._moments.get(time)
+        if moment is None:
+            moment = self._moments[time] = _Moment(at)
         if vital in moment.values:
             if moment.values[vital] != found:
                 self.refuse(Refusal.REPEATED, at)
             return None
         moment.values[vital] = found
-        doubt = verdict | times.doubt(time, self._received)
-        if doubt is not Quality.GOOD:
-            moment.quality[vital] = int(doubt)
-        if unit != SPECS[vital].unit:
+        ahead = times.doubt(time, self._received)
+        if verdict or ahead or doubt:
+            moment.quality[vital] = int(doubt | verdict | ahead)
+        if unit != spec.unit:
             moment.original[vital] = Original(given, shown(unit))
         return None
 
