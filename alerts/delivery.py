@@ -11,6 +11,7 @@ import msgspec
 from alerts.events import AlertEvent, Channel, Phase
 from detectors.findings import Kind, Priority
 from ingest.readings import Original, Vital
+from ingest.registry.entities import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,14 +69,16 @@ def deliveries(event: AlertEvent, patient: Patient, on_call: str) -> Iterator[De
     """Say who must hear of this event. Low priority and advisory alerts wake nobody.
 
     The physician (without one, the service's on-call address) gets a mail when an alert starts or
-    becomes worse; the patient's e-health space, when there is a pairing, the measures behind it.
+    becomes worse; the patient's e-health space, when there is a pairing and the patient agrees to
+    share, the measures behind it.
     """
     if event.phase not in NEWS or event.priority is Priority.LOW:
         return
     if event.kind is Kind.ADVISORY:
         return
     yield _delivery(event, Channel.MAIL, patient.physician or on_call, None)
-    if patient.ens is not None and event.kind is Kind.PHYSIOLOGICAL:
+    shares = patient.ens is not None and Purpose.SHARE in patient.consents
+    if shares and patient.ens is not None and event.kind is Kind.PHYSIOLOGICAL:
         for measure in measures(event):
             yield _delivery(event, Channel.ENS, patient.ens, measure)
 

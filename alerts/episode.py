@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import structs
 
-from alerts.events import AlertEvent, Phase, State, alert_id
+from alerts.events import AlertEvent, EndReason, Phase, State, alert_id
 from detectors.findings import Evidence, Finding, Kind, Priority
 from ingest.readings import Vital
 
@@ -138,6 +138,19 @@ class Episodes:
             else:
                 events += self._abnormal(finding, now)
         return tuple(events)
+
+    def withdraw(self) -> tuple[AlertEvent, ...]:
+        """End every episode because the patient does not agree to be watched any more.
+
+        The time is that of the rule's last judgement. An alert that a physician may have been told
+        of stays latched until seen, as after any end; what it rested on is not told once more.
+        """
+        ends = []
+        for rule, episode in sorted(self._episodes.items()):
+            event = self._end(episode, self._tracks[rule].judged)
+            bare = structs.replace(event.finding, evidence=(), score=None, missing=())
+            ends.append(structs.replace(event, finding=bare, reason=EndReason.CONSENT_WITHDRAWN))
+        return tuple(ends)
 
     def snapshot(self) -> Record:
         """Return the state itself, not a copy: encode it at once."""

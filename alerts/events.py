@@ -51,13 +51,20 @@ class Channel(StrEnum):
     ENS = "ens"
 
 
+class EndReason(StrEnum):
+    """Why an alert ended although its cause may not have."""
+
+    CONSENT_WITHDRAWN = "consent-withdrawn"  # the patient does not agree to be watched any more
+
+
 class AlertEvent(
     msgspec.Struct, frozen=True, tag_field="schema", tag="alert/1", omit_defaults=True
 ):
     """One step in an alert's life; also the record of `vigie.alerts`.
 
     `alert` is derived from patient, rule and start, so a replay gives the same; `number` counts the
-    alert's events from 1. `time` is the device time (UTC) of the instant that made it.
+    alert's events from 1. `time` is the device time (UTC) of the instant that made it. `reason` is
+    None unless something else than the readings ended it; its finding has no evidence then.
     """
 
     alert: uuid.UUID
@@ -70,6 +77,7 @@ class AlertEvent(
     time: datetime
     started: datetime
     finding: Finding
+    reason: EndReason | None = None
 
 
 def alert_id(patient: str, rule: str, started: datetime) -> uuid.UUID:

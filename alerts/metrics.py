@@ -18,6 +18,11 @@ DUE = Gauge(
     "Deliveries that wait to be handed over, those tried in vain so far included.",
     ["channel"],
 )
+WITHHELD = Counter(
+    "vigie_deliveries_withheld",
+    "Deliveries that were settled unsent, as the patient does not agree to them any more.",
+    ["channel"],
+)
 SECONDS = Histogram(
     "vigie_delivery_seconds",
     "From the moment the worker queued a delivery until it was settled.",
@@ -42,5 +47,6 @@ for _priority in Priority:
 for _channel in Channel:
     DUE.labels(_channel)
     SECONDS.labels(_channel)
+    WITHHELD.labels(_channel)
     for _outcome in OUTCOMES:
         DELIVERIES.labels(_channel, _outcome)

@@ -12,11 +12,16 @@ from alerts import metrics
 from alerts.channels.ens import Ens
 from alerts.channels.fhir import Space
 from alerts.channels.mail import Mail
+from alerts.consent import Sharing
 from alerts.dispatcher import Dispatcher
+from alerts.events import Channel as ChannelName
 from alerts.journal import Journal, JournalUnavailable
 from alerts.relay import Relay
+from alerts.trouble import Trouble
 from ingest import health, kafka
-from ingest.ports import SystemClock
+from ingest.ports import SystemClock, VigieError
+from ingest.registry.follower import Follower
+from ingest.registry.publish import publish_pending
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +32,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 COUNT_EVERY_SECONDS = 2.0
+# How soon a registry change is published whose own process died in between.
+PUBLISH_EVERY_SECONDS = 5.0
 
 
 class Gauges:
@@ -64,7 +71,8 @@ async def run(settings: Settings, metrics_port: int) -> None:
     journal = Journal(settings.database)
     relay = Relay(journal, lambda: kafka.producing(settings.kafka))
     gauges = Gauges(journal)
-    dispatcher = Dispatcher(journal, channels, clock)
+    sharing = Sharing(Follower(settings.kafka))
+    dispatcher = Dispatcher(journal, channels, clock, {ChannelName.ENS: sharing})
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, dispatcher.stop)
@@ -79,6 +87,8 @@ async def run(settings: Settings, metrics_port: int) -> None:
                 tasks.create_task(journal.listen(dispatcher.wake, relay.wake)),
                 tasks.create_task(relay.run()),
                 tasks.create_task(gauges.run()),
+                tasks.create_task(sharing.run()),
+                tasks.create_task(publish(settings)),
             ]
             await dispatcher.run()
             await _cancelled(background)
@@ -88,6 +98,23 @@ async def run(settings: Settings, metrics_port: int) -> None:
         await journal.close()
         watched.close()
     log.info("dispatcher stopped")
+
+
+async def publish(settings: Settings) -> None:
+    """Publish registry changes that were committed and not published, until cancelled."""
+    trouble = Trouble("the registry's changes are not published")
+    while True:
+        try:
+            count = await publish_pending(settings.database, settings.kafka)
+        except VigieError as error:
+            trouble.because(error)
+        except Exception as error:  # noqa: BLE001 (a client's own error must not stop deliveries)
+            trouble.because(type(error).__name__)
+        else:
+            trouble.over()
+            if count:
+                log.info("registry changes published late", records=count)
+        await asyncio.sleep(PUBLISH_EVERY_SECONDS)
 
 
 async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> None:

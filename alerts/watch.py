@@ -82,6 +82,10 @@ class Watch:
         )
         return Outcome(judgement.assessment, self._episodes.observe(judgement))
 
+    def withdraw(self) -> tuple[AlertEvent, ...]:
+        """End every open alert: the patient no longer agrees. Throw the watch away after."""
+        return self._episodes.withdraw()
+
     def snapshot(self) -> bytes:
         """Return the whole state as msgpack, with its version: a few hundred bytes to 4 KiB."""
         return _encoder.encode(_State(self._panel.snapshot(), self._episodes.snapshot()))

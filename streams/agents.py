@@ -11,7 +11,15 @@ import structlog
 
 from streams import metrics
 from streams.batch import Context, Record, Work, apply
-from streams.errors import Fenced, OffsetGap, RegistryBehind, StoreUnavailable, Unstorable
+from streams.errors import (
+    Busy,
+    Fenced,
+    OffsetGap,
+    RegistryBehind,
+    StoreUnavailable,
+    Unstorable,
+)
+from streams.lanes import LIVE
 from streams.state import Watches
 
 if TYPE_CHECKING:
@@ -20,13 +28,12 @@ if TYPE_CHECKING:
     from ingest.ports import Clock
     from ingest.registry.memory import Registry
     from streams.batch import Progress
+    from streams.lanes import Lane
     from streams.timescale import Store
     from streams.transaction import Transaction, Written
 
 log = structlog.get_logger()
 
-# A transaction holds at most so much of the log: about 25,000 readings, half a second of work.
-SLICE_BYTES = 1 << 20
 # Back-off while the database is away: the first pause, and the longest.
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 2.0
 
@@ -60,8 +67,9 @@ class LogStarts(Protocol):
 class Applier:
     """Brings records into the database, whatever happens to it meanwhile.
 
-    `by` names this worker in quarantine. `places` is the next offset of each partition that was
-    committed here; `moved` is the monotonic time at which anything was last tried to its end.
+    `by` names this worker in quarantine. `settling` says whether it is at work, `places` is the
+    next offset of each partition that was committed here, and `moved` the monotonic time at which
+    anything was last tried to its end.
     """
 
     def __init__(
@@ -73,6 +81,7 @@ class Applier:
         *,
         topic: str,
         by: str,
+        lane: Lane = LIVE,
     ) -> None:
         self._store = store
         self._settings = settings
@@ -80,9 +89,11 @@ class Applier:
         self._clock = clock
         self._topic = topic
         self._by = by
+        self._lane = lane
         self._watches: dict[int, Watches] = {}
         self._starts: dict[int, int] = {}
         self.places: dict[int, int] = {}
+        self.settling = False
         self.trouble: str | None = None
         self.moved = monotonic()
 
@@ -92,8 +103,12 @@ class Applier:
         Waits through an absent database and a late registry. Raises only what a new start must
         mend: OffsetGap, SchemaMismatch.
         """
-        for part in slices(records):
-            await self._settle(part)
+        self.settling = True
+        try:
+            for part in slices(records, self._lane.slice_bytes):
+                await self._settle(part)
+        finally:
+            self.settling = False
 
     def keep(self, partitions: Collection[int]) -> None:
         """Forget the patients of partitions that this worker no longer has."""
@@ -139,6 +154,9 @@ class Applier:
             except (StoreUnavailable, Fenced) as error:
                 self._forget(records)
                 self._away(error)
+            except Busy:
+                self._forget(records)
+                self.moved = monotonic()
             except BaseException:
                 self._forget(records)
                 raise
@@ -166,9 +184,10 @@ class Applier:
         works, written = [], None
         async with self._store.transaction() as transaction:
             progress = await transaction.progress(by_partition)
-            standing = await self._standing(progress, transaction)
+            watched = self._lane.watched
+            standing = await self._standing(progress, transaction) if watched else {}
             for p, at in progress.items():
-                works.append(apply(at, by_partition[p], standing[p], context))
+                works.append(apply(at, by_partition[p], standing.get(p), context))
                 await asyncio.sleep(0)  # signals and the lag want their turn
             fresh = [work for work in works if work.after != work.before]
             if fresh:
@@ -216,14 +235,14 @@ class Applier:
         self.moved = monotonic()  # waiting for a database that says no is not being stuck
         metrics.DATABASE_UP.set(0)
         if self.trouble is None:
-            log.warning("database away, the log waits", error=str(error))
+            log.warning("database away, the log waits", lane=self._lane.name, error=str(error))
         self.trouble = str(error)
 
     def _committed(
         self, works: Sequence[Work], written: Written | None, records: int, seconds: float
     ) -> None:
         if self.trouble is not None:
-            log.info("database back")
+            log.info("database back", lane=self._lane.name)
         self.trouble = None
         self.moved = monotonic()
         for work in works:
@@ -231,19 +250,19 @@ class Applier:
             if partition in self._watches:  # a rebalance may have taken it meanwhile
                 self._watches[partition].commit(work.after.next_offset, work.snapshots)
             self.places[partition] = work.after.next_offset
-        metrics.count(works, written, records, seconds, self._clock.now())
+        metrics.count(self._lane, works, written, records, seconds, self._clock.now())
 
 
-def slices(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
-    """Cut a batch so that no transaction becomes too large.
+def slices(records: Sequence[Record], size_limit: int) -> Iterator[Sequence[Record]]:
+    """Cut a batch so that no transaction becomes too large; a record is never cut.
 
-    >>> [len(part) for part in slices([Record(0, i, bytes(SLICE_BYTES // 2)) for i in range(5)])]
+    >>> [len(part) for part in slices([Record(0, i, bytes(50)) for i in range(5)], 100)]
     [2, 2, 1]
     """
     first = size = 0
     for i, record in enumerate(records):
         size += len(record.value or b"")
-        if size > SLICE_BYTES and i > first:
+        if size > size_limit and i > first:
             yield records[first:i]
             first, size = i, len(record.value or b"")
     if first < len(records):

@@ -25,8 +25,10 @@ from ingest.ports import SystemClock, VigieError
 from ingest.registry.follower import Follower
 from streams import metrics
 from streams.agents import Applier
+from streams.backfill import Backfill
 from streams.batch import Record
 from streams.errors import LogReplaced, StoreUnavailable, WorkerStopped, trace
+from streams.lanes import BACKFILL
 from streams.quiet import quiet
 from streams.timescale import Store, places
 from streams.transaction import Destinations
@@ -53,6 +55,7 @@ class Names:
     """The names of Kafka topics and of the consumer group; tests use their own."""
 
     readings: str = "vigie.readings"
+    backfill: str = "vigie.backfill"
     rejected: str = "vigie.rejected"
     alerts: str = "vigie.alerts"
     registry: str = "vigie.registry"
@@ -70,6 +73,7 @@ class Worker:
         self._stop = asyncio.Event()
         self._failure: VigieError | None = None
         self._assigned: frozenset[int] | None = None
+        self._lag = 0
         to = Destinations(names.alerts, names.rejected, settings.on_call)
         self._store = Store(settings.database, names.readings, to)
         self._applier = Applier(
@@ -81,6 +85,14 @@ class Worker:
             by=f"worker-{os.getpid()}",
         )
         self.watchdog = Watchdog(self._applier)
+        self._backfill = Backfill(
+            settings.kafka,
+            Store(settings.database, names.backfill, to, BACKFILL),
+            follower,
+            topic=names.backfill,
+            by=f"worker-{os.getpid()}",
+            busy=lambda: self._applier.settling or self._lag > BATCH_RECORDS,
+        )
         # Faust wants a folder of its own and, without tables, writes nothing into it.
         self._scratch = TemporaryDirectory(prefix="vigie-worker-")
         self._app = self._faust()
@@ -118,6 +130,7 @@ class Worker:
             await asyncio.gather(*ends, return_exceptions=True)
             await self._app.stop()
             await self._store.close()
+            await self._backfill.close()
             self._scratch.cleanup()
         if self._failure is not None:
             raise self._failure
@@ -136,6 +149,7 @@ class Worker:
             self._fail(WorkerStopped("start", error))
             return
         ends.append(asyncio.create_task(self._app.wait_until_stopped(), name="faust"))
+        ends.append(asyncio.create_task(self._backfill.run(), name="backfill lane"))
 
     def _judge(self, ends: Iterable[asyncio.Task[Any]]) -> None:
         """Find out whether the worker ended because it was told to."""
@@ -223,6 +237,7 @@ class Worker:
             except VigieError as error:
                 self._fail(error)
         self._assigned = partitions
+        self._backfill.share(partitions)
 
     async def _seek(self, assigned: list[Any]) -> None:
         ours = await places(
@@ -252,6 +267,7 @@ class Worker:
             with suppress(Exception):  # Kafka is away: the lag is what it was
                 lag = await asyncio.wait_for(self._measured_lag(), LAG_WITHIN_SECONDS)
             self.watchdog.tell(lag)
+            self._lag = self._lag if lag is None else lag
             await asyncio.sleep(LAG_EVERY_SECONDS)
 
     async def _measured_lag(self) -> int:

@@ -14,6 +14,7 @@ from msgspec import structs
 from ingest.codec import Bundle, Refused, Rejected, decode_record, encode
 from ingest.ports import MalformedRecord
 from ingest.readings import Refusal
+from streams import consent
 from streams.errors import DetectorFailed, OffsetGap, RegistryBehind
 
 if TYPE_CHECKING:
@@ -58,8 +59,9 @@ class Work:
     """What the records of one partition come to.
 
     `before` is where the partition stood (compared when `after` is set). `received` counts
-    readings, `dead` the records and messages put into quarantine, `lost` the records that Kafka
-    deleted before they came. `snapshots` are the states of the patients that were heard of.
+    readings, `refused` those of them that their patient does not agree to, and `lost` the records
+    that Kafka deleted before they came. `snapshots` are the states of the patients that were heard
+    of; of those in `unwatched` nothing may be remembered any more, and no alert stays open.
     """
 
     before: Progress
@@ -69,7 +71,9 @@ class Work:
     events: list[tuple[AlertEvent, Patient]] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     snapshots: dict[str, bytes] = field(default_factory=dict)
+    unwatched: list[str] = field(default_factory=list)
     received: int = 0
+    refused: int = 0
     lost: int = 0
     # The time received of the oldest message of each bundle.
     arrivals: list[datetime] = field(default_factory=list)
@@ -94,9 +98,12 @@ class Context:
 
 
 def apply(
-    progress: Progress, records: Sequence[Record], watches: Watches, context: Context
+    progress: Progress, records: Sequence[Record], watches: Watches | None, context: Context
 ) -> Work:
     """Work out what the records of one partition, in order of offset, add to what is stored.
+
+    `watches` is None in the backfill lane: its readings are stored and shown to nobody, and ticks
+    mean nothing there.
 
     Records below the next offset were applied before and are skipped. Raises OffsetGap when a
     record is missing that Kafka may still have, and RegistryBehind when a tick names settings that
@@ -116,7 +123,9 @@ def apply(
             work.lost += record.offset - due
         _take(work, record, watches, context)
         work.after = work.after._replace(next_offset=record.offset + 1)
-    work.snapshots = dict(watches.changed())
+    if watches is not None and work.after != work.before:
+        _unwatch(work, watches, context)
+        work.snapshots = dict(watches.changed())
     return work
 
 
@@ -125,14 +134,15 @@ def place(topic: str, partition: int, offset: int) -> str:
     return f"{topic}/{partition}/{offset}"
 
 
-def _take(work: Work, record: Record, watches: Watches, context: Context) -> None:
+def _take(work: Work, record: Record, watches: Watches | None, context: Context) -> None:
     try:
         decoded = _decode(record, context)
     except MalformedRecord:
         work.rejected.append(_undecodable(record, context))
         return
     if not isinstance(decoded, Bundle):
-        _tick(work, decoded, context)
+        if watches is not None:
+            _tick(work, decoded, context)
         return
     if decoded.messages:
         work.arrivals.append(decoded.messages[0].received)
@@ -152,12 +162,18 @@ def _tick(work: Work, tick: Tick, context: Context) -> None:
 
 
 def _message(
-    work: Work, message: Message, record: Record, watches: Watches, context: Context
+    work: Work, message: Message, record: Record, watches: Watches | None, context: Context
 ) -> None:
-    """Store the message's readings, and show them to the patient's watch."""
+    """Store the message's readings, and show them to the patient's watch, as far as it agrees."""
+    settings = consent.agreed(context.registry, message.patient, work.after.revision)
+    readings = sum(len(instant.values) for instant in message.readings)
+    work.received += readings
+    if not consent.kept(settings):
+        work.refused += readings
+        return
     work.messages.append(message)
-    work.received += sum(len(instant.values) for instant in message.readings)
-    settings = context.registry.patient(message.patient, work.after.revision)
+    if watches is None or not consent.watched(settings):
+        return
     try:
         outcomes = watches.observe(settings, message)
     except DetectorFailed:
@@ -167,6 +183,22 @@ def _message(
         if outcome.assessment is not None:
             work.assessments.append((message.patient, outcome.assessment))
         work.events.extend((event, settings) for event in outcome.events)
+
+
+def _unwatch(work: Work, watches: Watches, context: Context) -> None:
+    """Let go of patients who no longer agree to be watched, whether they are heard of or not.
+
+    The registry is looked through when it has moved; ticks come every two seconds, and with each
+    change, so it does not take longer.
+    """
+    if watches.consents_of == context.reached:
+        return
+    for patient in watches.patients():
+        settings = consent.agreed(context.registry, patient, work.after.revision)
+        if not consent.watched(settings):
+            work.unwatched.append(patient)
+            work.events.extend((event, settings) for event in watches.end(patient))
+    watches.consents_of = context.reached
 
 
 def _decode(record: Record, context: Context) -> Bundle | Tick:
@@ -197,7 +229,8 @@ def _storable(message: Message) -> bool:
 
 
 def _undecodable(record: Record, context: Context) -> Rejected:
-    return _refused(Refusal.UNDECODABLE, record.value or b"", record, context)
+    payload = consent.without_refused(record.value or b"", context.registry)
+    return _refused(Refusal.UNDECODABLE, payload, record, context)
 
 
 def _failed(message: Message, record: Record, context: Context) -> Rejected:

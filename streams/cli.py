@@ -46,7 +46,7 @@ def migrate() -> None:
     console, names = Console(stderr=True), Names()
     url = settings.load().database
     migrations.wait(url, WAIT_SECONDS, lambda why: console.print(f"waiting: {why}", markup=False))
-    places = {names.readings: names.partitions}
+    places = {names.readings: names.partitions, names.backfill: names.partitions}
     migrations.migrate(url, places, applied=lambda name: console.print(f"applied {name}"))
     console.print("the schema is up to date")
 
@@ -79,17 +79,37 @@ def ledger(
 ) -> None:
     """Account for every reading; exit with 1 when one is missing or a record was lost.
 
+    First what became of the readings that passed the door, in both lanes; then what was refused
+    there, by reason, as far back as the quarantine goes (30 days).
+
     Example: vigie ledger --json
     """
     from ingest import settings
-    from streams import timescale
+    from ingest.ports import LogUnavailable
+    from streams import refusals, timescale
     from streams.ledger import as_json, as_table
 
-    account = asyncio.run(timescale.ledger(settings.load().database))
+    known = settings.load()
+    account = asyncio.run(timescale.ledger(known.database))
+    refused, trouble = None, ""
+    try:
+        refused = asyncio.run(refusals.refusals(known.kafka))
+    except LogUnavailable as error:
+        trouble = f"refusals are not counted: {error}"
     if json:
-        sys.stdout.write(as_json(account) + "\n")
+        sys.stdout.write(as_json(account, refused) + "\n")
     else:
-        Console().print(as_table(account.entries))
-        Console().print(f"rows in the table: {account.rows}, missing: {account.missing}")
+        console = Console()
+        console.print(as_table(account.entries))
+        gone = f", erased with their patients: {account.erased}" if account.erased else ""
+        console.print(f"rows in the table: {account.rows}, missing: {account.missing}{gone}")
+        if refused is not None:
+            console.print(refusals.as_table(refused))
+            console.print(
+                f"messages refused: {refused.messages}, of them replayed: {refused.replayed}, "
+                f"dropped: {refused.dropped}"
+            )
+    if trouble:
+        Console(stderr=True).print(trouble, markup=False)
     if not account.balanced:
         raise typer.Exit(1)

@@ -4,6 +4,7 @@ VigieError
 ├── StoreUnavailable   retryable   the database does not take the batch now
 ├── Unstorable         final       the database will never take one of these records
 ├── Fenced             retryable   another worker moved the partition's place: load it anew
+├── Busy               retryable   another transaction holds or changed what this one needs
 ├── RegistryBehind     retryable   the log names a registry revision that is not here yet
 ├── OffsetGap          final       the consumer skipped records: start again at our own offset
 ├── LogReplaced        final       the log ends before what was applied: the operator must look
@@ -36,6 +37,18 @@ class Fenced(VigieError):
 
     def __init__(self) -> None:
         super().__init__("another worker moved the partition's place")
+
+
+class Busy(VigieError):
+    """Another transaction is in the way. Nothing was stored: try again.
+
+    It holds a lock for longer than this lane waits, or has erased a series that was known here.
+    """
+
+    retryable = True
+
+    def __init__(self) -> None:
+        super().__init__("another transaction holds or has changed what this one needs")
 
 
 class DetectorFailed(VigieError):

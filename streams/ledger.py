@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from streams.refusals import Refusals
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -21,8 +23,11 @@ class Entry:
 
     `dead` counts records and messages put into quarantine, `lost` records that Kafka deleted before
     they were applied; `tick` is the gateways' time (UTC) up to which the log was applied, None
-    before the first tick. `difference` is received less stored, duplicate and rejected; the worker
-    counts as duplicate what it did not store, so what proves the account is the count of rows.
+    before the first tick (the backfill lane has none). `consent` was dropped because the patient
+    does not agree to it, `conflict` had come before with another value (the first stays), `erased`
+    was stored and deleted with its patient since. `difference` is received less stored, duplicate,
+    conflict, rejected and consent; the worker counts as duplicate what it did not store, so what
+    proves the account is the count of rows.
     """
 
     topic: str
@@ -36,6 +41,9 @@ class Entry:
     dead: int
     lost: int
     difference: int
+    consent: int = 0
+    conflict: int = 0
+    erased: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +54,14 @@ class Account:
     rows: int
 
     @property
+    def erased(self) -> int:
+        """Readings that were stored and have been deleted with their patients since."""
+        return sum(entry.erased for entry in self.entries)
+
+    @property
     def missing(self) -> int:
         """Readings that were counted as stored and are not there (below 0: rows nobody counted)."""
-        return sum(entry.stored for entry in self.entries) - self.rows
+        return sum(entry.stored for entry in self.entries) - self.erased - self.rows
 
     @property
     def balanced(self) -> bool:
@@ -56,20 +69,31 @@ class Account:
         return not (self.missing or any(entry.difference or entry.lost for entry in self.entries))
 
 
-def as_json(account: Account) -> str:
-    """Write the account for programs."""
+def as_json(account: Account, refused: Refusals | None = None) -> str:
+    """Write the account for programs; `refused` is null there when Kafka did not answer."""
     body: dict[str, Any] = {
         "balanced": account.balanced,
         "rows": account.rows,
         "missing": account.missing,
+        "erased": account.erased,
         "partitions": [asdict(entry) for entry in account.entries],
+        "refused": refused,
     }
     return msgspec.json.encode(body).decode()
 
 
 def as_table(entries: Sequence[Entry]) -> Table:
-    """Write the account for people, with a sum at the end."""
-    summed = ("received", "stored", "duplicate", "rejected", "dead", "lost", "difference")
+    """Write the account for people, with a sum at the end; what never had a record is left out."""
+    summed = (
+        "received",
+        "stored",
+        "duplicate",
+        "conflict",
+        "consent",
+        "dead",
+        "lost",
+        "difference",
+    )
     table = Table(box=SIMPLE, padding=(0, 1, 0, 0), show_footer=True)
     table.add_column("partition", footer="all", no_wrap=True)
     table.add_column("next", justify="right")
@@ -78,6 +102,8 @@ def as_table(entries: Sequence[Entry]) -> Table:
         total = sum(getattr(entry, name) for entry in entries)
         table.add_column(name, footer=str(total), justify="right")
     for entry in entries:
+        if not entry.next_offset:
+            continue
         tick = f"{entry.tick.astimezone(UTC):%m-%d %H:%M:%S}" if entry.tick else "-"
         place = f"{entry.topic.removeprefix('vigie.')}/{entry.partition}"
         counts = (str(getattr(entry, name)) for name in summed)

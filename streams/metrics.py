@@ -9,18 +9,21 @@ from prometheus_client import Counter, Gauge, Histogram
 from alerts.events import Phase
 from detectors.findings import Priority
 from ingest.readings import Refusal
+from streams.lanes import BACKFILL, LIVE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
     from streams.batch import Work
+    from streams.lanes import Lane
     from streams.transaction import Written
 
 READINGS = Counter(
     "vigie_worker_readings_total",
-    "Readings committed: stored as a row, or a copy of a row that was there (duplicate).",
-    ["outcome"],
+    "Readings committed, by what became of them: a row (stored), a copy of a row that was there "
+    "(duplicate), another value for it (conflict), or dropped for want of consent (no-consent).",
+    ["outcome", "lane"],
 )
 BATCH_SECONDS = Histogram(
     "vigie_worker_batch_seconds",
@@ -36,6 +39,15 @@ LAG = Gauge(
     "vigie_worker_lag_records",
     "Records of the partition that are in Kafka and not applied yet.",
     ["partition"],
+)
+BACKFILL_LAG = Gauge(
+    "vigie_worker_backfill_lag_records",
+    "Records of the partition that are in the backfill lane and not stored yet.",
+    ["partition"],
+)
+BACKFILL_LAST_COMMIT = Gauge(
+    "vigie_worker_backfill_last_commit_timestamp_seconds",
+    "When records of the backfill lane were last committed, Unix time; 0 before the first.",
 )
 LAST_COMMIT = Gauge(
     "vigie_worker_last_commit_timestamp_seconds",
@@ -69,9 +81,10 @@ DATABASE_UP = Gauge(
     "vigie_worker_database_up", "Whether the last attempt reached the database: 1 or 0."
 )
 
-OUTCOMES = ("stored", "duplicate")
-for _outcome in OUTCOMES:
-    READINGS.labels(_outcome)
+OUTCOMES = ("stored", "duplicate", "conflict", "no-consent")
+for _lane in (LIVE, BACKFILL):
+    for _outcome in OUTCOMES:
+        READINGS.labels(_outcome, _lane.name)
 for _reason in (Refusal.UNDECODABLE, Refusal.DETECTOR_FAILED):
     DEAD_LETTERS.labels(_reason)
 for _phase in Phase:
@@ -80,21 +93,31 @@ for _phase in Phase:
 
 
 def count(
-    works: Sequence[Work], written: Written | None, records: int, seconds: float, now: datetime
+    lane: Lane,
+    works: Sequence[Work],
+    written: Written | None,
+    records: int,
+    seconds: float,
+    now: datetime,
 ) -> None:
     """Count a batch, after its commit only. `records` includes those that were skipped."""
-    BATCH_SECONDS.observe(seconds)
-    BATCH_RECORDS.observe(records)
-    LAST_COMMIT.set(now.timestamp())
+    if lane.watched:
+        BATCH_SECONDS.observe(seconds)
+        BATCH_RECORDS.observe(records)
+        LAST_COMMIT.set(now.timestamp())
+    else:
+        BACKFILL_LAST_COMMIT.set(now.timestamp())
     DATABASE_UP.set(1)
     if written is not None:
-        READINGS.labels("stored").inc(written.stored)
-        READINGS.labels("duplicate").inc(written.duplicate)
+        READINGS.labels("stored", lane.name).inc(written.stored)
+        READINGS.labels("duplicate", lane.name).inc(written.duplicate)
+        READINGS.labels("conflict", lane.name).inc(written.conflict)
+        READINGS.labels("no-consent", lane.name).inc(written.refused)
     for work in works:
         LOST.inc(work.lost)
         for rejected in work.rejected:
             DEAD_LETTERS.labels(rejected.refused[0].reason).inc()
         for event, _ in work.events:
             ALERT_EVENTS.labels(event.phase, event.priority).inc()
-        for arrival in work.arrivals:
+        for arrival in work.arrivals if lane.watched else ():
             READING_AGE.observe(max(0.0, (now - arrival).total_seconds()))

@@ -17,6 +17,7 @@ from streams.errors import DetectorFailed, trace
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from alerts.events import AlertEvent
     from alerts.watch import Outcome
     from ingest.codec import Message
     from ingest.registry.entities import Patient
@@ -44,6 +45,9 @@ class Watches:
         self._live: dict[str, Watch] = {}
         # What each patient was shown since the last commit: to get back before a failed message.
         self._steps: dict[str, list[_Step]] = {}
+        self._ended: set[str] = set()
+        # The registry's revision by which consents were last looked through; none yet.
+        self.consents_of = -1
 
     def __len__(self) -> int:
         return len(self._committed.keys() | self._live.keys())
@@ -77,8 +81,22 @@ class Watches:
             if steps:
                 yield patient, self._live[patient].snapshot()
 
+    def patients(self) -> list[str]:
+        """Name the patients of whom something is remembered."""
+        return sorted(self._committed.keys() | self._live.keys())
+
+    def end(self, patient: str) -> tuple[AlertEvent, ...]:
+        """Forget a patient who does not agree to be watched; returns the ends of open alerts."""
+        watch = self._live.pop(patient, None) or self._restored(patient)
+        self._steps.pop(patient, None)
+        self._ended.add(patient)
+        return watch.withdraw()
+
     def commit(self, next_offset: int, snapshots: Mapping[str, bytes]) -> None:
         """Take the snapshots as what the database holds; call it after COMMIT only."""
+        for patient in self._ended:
+            self._committed.pop(patient, None)
+        self._ended.clear()
         self._committed.update(snapshots)
         self._steps.clear()
         self.next_offset = next_offset

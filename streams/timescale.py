@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any
 import psycopg  # noqa: TID251 (this is the one adapter of this folder)
 
 from streams import statements as sql
-from streams.errors import StoreUnavailable, Unstorable
+from streams.errors import Busy, StoreUnavailable, Unstorable
+from streams.lanes import LIVE
 from streams.transaction import Destinations, Transaction
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
     from ingest.readings import Vital
+    from streams.lanes import Lane
     from streams.ledger import Account
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -34,7 +36,6 @@ LIMITS: dict[str, Any] = {
     "tcp_user_timeout": 20_000,
     # A batch takes well under a second; a lock that is never given up must not hold us for ever.
     "options": "-c statement_timeout=60s -c idle_in_transaction_session_timeout=60s",
-    "application_name": "vigie-worker",
 }
 
 # A value that a column or an index cannot hold, or that psycopg cannot encode.
@@ -51,8 +52,14 @@ UNSTORABLE = (
 class Store:
     """One connection to the database, made when it is needed and again after it was lost."""
 
-    def __init__(self, database: str, topic: str, destinations: Destinations) -> None:
+    def __init__(
+        self, database: str, topic: str, destinations: Destinations, lane: Lane = LIVE
+    ) -> None:
         self._database = database
+        self._settings = LIMITS | {
+            "options": f"{LIMITS['options']} -c lock_timeout={lane.lock_wait_ms}",
+            "application_name": "vigie-worker" if lane is LIVE else f"vigie-{lane.name}",
+        }
         self._topic = topic
         self._to = destinations
         self._connection: Connection | None = None
@@ -63,16 +70,25 @@ class Store:
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Open a transaction; it commits at the end, and rolls back when the body raises.
 
-        Raises StoreUnavailable when the database is away or gives up, and Unstorable when it
-        refuses a value. Neither quotes what the database said: that may hold a value.
+        Raises StoreUnavailable when the database is away or gives up, Busy when it must be tried
+        again at once, and Unstorable when it refuses a value. None quotes what the database said:
+        that may hold a value.
         """
         try:
             connection = await self._connected()
             transaction = Transaction(connection, self._topic, self._to, self._series)
             async with connection.transaction():
                 yield transaction
+        except psycopg.errors.ForeignKeyViolation as error:
+            if self._series:
+                # An erased patient's series are gone, and the pseudonym is used again: ask anew.
+                self._series.clear()
+                raise Busy from None
+            raise Unstorable(_named(error)) from None
         except UNSTORABLE as error:
             raise Unstorable(_named(error)) from None
+        except psycopg.errors.LockNotAvailable:
+            raise Busy from None
         except psycopg.Error as error:
             raise StoreUnavailable(_named(error)) from None
         for (patient, device), numbers in transaction.new_series.items():
@@ -86,7 +102,7 @@ class Store:
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.closed:
             connection = await psycopg.AsyncConnection.connect(
-                self._database, autocommit=True, **LIMITS
+                self._database, autocommit=True, **self._settings
             )
             try:
                 await connection.execute(sql.INCOMING)

@@ -1,11 +1,11 @@
 """What the worker's one transaction asks and writes, from the progress rows' lock to their move.
 
-The same reading (device, vital, time) with *another* value: the first one stays and the other is
-counted as a duplicate for now, although it is a conflict.
+The same reading (device, vital, time) with *another* value is a conflict: the first one stays.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -36,13 +36,18 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+# After so many rows, a few milliseconds, whatever else the event loop has to do gets its turn.
+ROWS_AT_A_TIME = 250
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a transaction added: readings stored and found to be copies, over all partitions."""
+    """What became of the readings of a transaction, over all partitions."""
 
     stored: int
     duplicate: int
+    conflict: int = 0
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,43 +110,57 @@ class Transaction:
 
     async def write(self, works: Sequence[Work]) -> Written:
         """Write all of it and move the partitions' places. Raises Fenced when one had moved."""
-        stored = await self._readings(works)
+        stored, conflict = await self._readings(works)
         await self._assessments(works)
         await self._states(works)
         events = [event for work in works for event in work.events]
         if events:
             await self._alerts([event for event, _ in events])
             await self._deliveries(events)
+        await self._unwatch([patient for work in works for patient in work.unwatched])
         await self._outbox(works)
-        await self._advance(works, stored)
-        total = sum(stored.values())
-        return Written(total, sum(work.received for work in works) - total)
+        await self._advance(works, stored, conflict)
+        received = sum(work.received for work in works)
+        new, other, refused = stored.total(), conflict.total(), sum(w.refused for w in works)
+        return Written(new, received - refused - new - other, other, refused)
 
-    async def _readings(self, works: Sequence[Work]) -> Counter[int]:
-        """Store the readings; returns how many were new, per partition."""
-        if not any(work.received for work in works):
-            return Counter()
+    async def _readings(self, works: Sequence[Work]) -> tuple[Counter[int], Counter[int]]:
+        """Store the readings; returns how many were new and how many in conflict, by partition."""
+        stored: Counter[int] = Counter()
+        conflict: Counter[int] = Counter()
+        due = sum(work.received - work.refused for work in works)
+        if not due:
+            return stored, conflict
         await self._number_series(works)
         partition_of: dict[int, int] = {}
         latest: dict[int, Row] = {}
         async with self._connection.cursor() as cursor:
             async with cursor.copy(sql.COPY) as copy:
                 copy.set_types(sql.COPY_TYPES)
+                rows_left = ROWS_AT_A_TIME
                 for work in works:
                     for row in self._rows(work.messages):
                         await copy.write_row(row)
+                        rows_left -= 1
+                        if not rows_left:
+                            rows_left = ROWS_AT_A_TIME
+                            await asyncio.sleep(0)
                         known = latest.get(row[0])
                         if known is None or known[1] < row[1]:
                             latest[row[0]] = row
                             partition_of[row[0]] = work.before.partition
             await cursor.execute(sql.STORE)
-            stored: Counter[int] = Counter()
             async for series, count in cursor:
                 stored[partition_of[series]] += count
+            if stored.total() < due:
+                span = await (await cursor.execute(sql.SPAN)).fetchone()
+                await cursor.execute(sql.CONFLICTS, span)
+                async for series, count in cursor:
+                    conflict[partition_of[series]] += count
             # In order of series: two workers that share none still lock pages in one order.
             rows = [latest[series] for series in sorted(latest)]
             await cursor.execute(sql.LATEST, [[row[i] for row in rows] for i in range(4)])
-        return stored
+        return stored, conflict
 
     def _rows(self, messages: Iterable[Message]) -> Iterator[Row]:
         for message in messages:
@@ -201,6 +220,11 @@ class Transaction:
             columns = [list(column) for column in zip(*rows, strict=True)]
             await self._connection.execute(sql.STATES, columns)
 
+    async def _unwatch(self, patients: list[str]) -> None:
+        if patients:
+            await self._connection.execute(sql.UNWATCH, (patients,))
+            await self._connection.execute(sql.CLOSE, (patients,))
+
     async def _alerts(self, events: Sequence[AlertEvent]) -> None:
         touched = list({event.alert for event in events})
         if starts := [event for event in events if event.phase is Phase.START]:
@@ -241,7 +265,9 @@ class Transaction:
                 await cursor.executemany(sql.OUTBOX, rows)
             await self._connection.execute("NOTIFY vigie_outbox")
 
-    async def _advance(self, works: Sequence[Work], stored: Counter[int]) -> None:
+    async def _advance(
+        self, works: Sequence[Work], stored: Counter[int], conflict: Counter[int]
+    ) -> None:
         rows = [
             (
                 work.after.next_offset,
@@ -249,7 +275,12 @@ class Transaction:
                 work.after.tick,
                 work.received,
                 stored[work.before.partition],
-                work.received - stored[work.before.partition],
+                work.received
+                - work.refused
+                - stored[work.before.partition]
+                - conflict[work.before.partition],
+                conflict[work.before.partition],
+                work.refused,
                 len(work.rejected),
                 work.lost,
                 self._topic,
@@ -289,6 +320,7 @@ def _event(event: AlertEvent) -> tuple[object, ...]:
         event.state,
         event.priority,
         finding,
+        event.reason,
     )
 
 

@@ -43,11 +43,16 @@ class Site:
     def prepare(self) -> None:
         """Make the topics and the schema."""
         asyncio.run(self._topics())
-        migrations.migrate(self.database, {self.names.readings: PARTITIONS})
+        places = {self.names.readings: PARTITIONS, self.names.backfill: PARTITIONS}
+        migrations.migrate(self.database, places)
 
     def send(self, records: Iterable[tuple[int, bytes]]) -> None:
         """Write records to the log: (partition, value), in order."""
         asyncio.run(self._send(self.names.readings, [(p, None, v) for p, v in records]))
+
+    def send_late(self, records: Iterable[tuple[int, bytes]]) -> None:
+        """Write records to the backfill lane: (partition, value), in order."""
+        asyncio.run(self._send(self.names.backfill, [(p, None, v) for p, v in records]))
 
     def register(self, *entities: tuple[bytes, bytes]) -> None:
         """Write records to the registry: (key, value)."""
@@ -113,6 +118,7 @@ class Site:
         try:
             topics = [
                 NewTopic(self.names.readings, PARTITIONS, 1),
+                NewTopic(self.names.backfill, PARTITIONS, 1),
                 NewTopic(self.names.registry, 1, 1),
             ]
             await admin.create_topics(topics)
@@ -125,7 +131,7 @@ class Site:
         ) as producer:
             for partition, key, value in records:
                 await producer.send(topic, value, key, partition)
-        if topic == self.names.readings:
+        if topic in {self.names.readings, self.names.backfill}:
             self.sent += len(records)
 
     async def _delete(self, partition: int, offset: int) -> None:
@@ -141,6 +147,7 @@ class Site:
 def _names(mark: str) -> Names:
     return Names(
         readings=f"readings.{mark}",
+        backfill=f"backfill.{mark}",
         rejected=f"rejected.{mark}",
         alerts=f"alerts.{mark}",
         registry=f"registry.{mark}",

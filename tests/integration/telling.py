@@ -26,10 +26,11 @@ from tests.unit.alerts.stories import MARKED_PATIENT, event, finding, reading
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
     from alerts.channels.port import Channel as Port
+    from alerts.consent import Gate
     from alerts.events import AlertEvent
     from ingest.ports import Sink
 
@@ -104,13 +105,16 @@ class Telling:
 
     @asynccontextmanager
     async def dispatching(
-        self, sink: Sink | None = None, mail: Port | None = None
+        self,
+        sink: Sink | None = None,
+        mail: Port | None = None,
+        gates: Mapping[str, Gate] | None = None,
     ) -> AsyncIterator[Dispatcher]:
         """Run a dispatcher, and a relay where there is a sink, as the process does."""
         journal = Journal(self.database)
         mail = mail or Mail(self.smtp, SENDER, SystemClock())
         channels: list[Port] = [mail, Ens(self.url, "", SPACE)]
-        dispatcher = Dispatcher(journal, channels, SystemClock())
+        dispatcher = Dispatcher(journal, channels, SystemClock(), gates)
         await journal.open()
         work = [asyncio.create_task(journal.listen(dispatcher.wake, lambda: None))]
         if sink is not None:

@@ -18,7 +18,8 @@ from ingest.readings import SPECS, Instant, Original, Quality, Vital
 from ingest.registry.entities import Patient
 from streams import migrations, timescale
 from streams.batch import Progress, Record, Work, apply
-from streams.errors import Fenced, SchemaMismatch, StoreUnavailable, Unstorable
+from streams.errors import Busy, Fenced, SchemaMismatch, StoreUnavailable, Unstorable
+from streams.lanes import BACKFILL
 from streams.state import Watches
 from streams.timescale import Store
 from streams.transaction import Destinations, Written
@@ -126,18 +127,22 @@ def test_a_database_that_does_not_answer_is_told_of_and_given_up() -> None:
 async def test_readings_stand_in_the_view_value_for_value(store: Store, database: str) -> None:
     instant = Instant(
         moment(0.5),
-        {Vital.TEMPERATURE: 37.0, Vital.HEART_RATE: 19.0},
-        {Vital.HEART_RATE: Quality.SUSPECT},
+        {Vital.TEMPERATURE: 37.0, Vital.HEART_RATE: 19.0, Vital.SPO2: 97.0},
+        {Vital.HEART_RATE: Quality.SUSPECT | Quality.CORRECTED, Vital.SPO2: Quality.BACKFILLED},
         {Vital.TEMPERATURE: Original(98.6, "[degF]")},
     )
     sent = Message("p-1", "d-1", 7, moment(2), (instant,))
     written = await write(store, work(sent))
-    assert (written.stored, written.duplicate) == (2, 0)
+    assert (written.stored, written.duplicate) == (3, 0)
     found = rows(database, "SELECT * FROM readings ORDER BY vital")
+    who, when, came = ("p-1", "d-1"), moment(0.5), moment(2)
     assert found == [
-        ("p-1", "d-1", "heart_rate", moment(0.5), 19.0, "/min", "suspect", moment(2), None, None),
-        ("p-1", "d-1", "temperature", moment(0.5), 37.0, "Cel", "good", moment(2), 98.6, "[degF]"),
+        (*who, "heart_rate", when, 19.0, "/min", "suspect", came, None, None, 9),
+        (*who, "spo2", when, 97.0, "%", "good", came, None, None, 4),
+        (*who, "temperature", when, 37.0, "Cel", "good", came, 98.6, "[degF]", 0),
     ]
+    newest = rows(database, "SELECT vital, quality, flags FROM latest ORDER BY vital")
+    assert newest == [("heart_rate", "suspect", 9), ("spo2", "good", 4), ("temperature", "good", 0)]
 
 
 async def test_the_same_reading_twice_is_one_row_and_one_duplicate(
@@ -156,8 +161,13 @@ async def test_the_same_reading_twice_is_one_row_and_one_duplicate(
 async def test_another_value_for_the_same_reading_does_not_replace_the_first(
     store: Store, database: str
 ) -> None:
-    await write(store, work(message(1, spo2=97), message(1, spo2=50)))
-    await write(store, work(message(1, spo2=51), place=1))
+    first = await write(store, work(message(1, spo2=97), message(1, spo2=50)))
+    assert (first.stored, first.duplicate, first.conflict) == (1, 0, 1), "within one transaction"
+    again = message(1, spo2=51), message(1, spo2=97)
+    second = await write(store, work(*again, place=1))
+    assert (second.stored, second.duplicate, second.conflict) == (0, 1, 1), "and later on"
+    entry = (await timescale.ledger(database)).entries[0]
+    assert (entry.stored, entry.duplicate, entry.conflict, entry.difference) == (1, 1, 2, 0)
     assert rows(database, "SELECT value FROM readings") == [(97.0,)]
     assert rows(database, "SELECT value FROM latest") == [(97.0,)]
 
@@ -390,3 +400,55 @@ async def test_readings_far_apart_in_time_are_stored(store: Store, database: str
     sent = Message("p-1", "d-1", 1, moment(0), (Instant(old, {Vital.WEIGHT: 70.0}),))
     assert (await write(store, work(sent, message(1)))).stored == 2
     assert rows(database, "SELECT min(time) FROM readings") == [(old,)]
+
+
+async def test_readings_refused_for_want_of_consent_are_counted_and_are_no_copies(
+    store: Store, database: str
+) -> None:
+    one = work(message(1, spo2=97))
+    one.received, one.refused = 4, 3
+    written = await write(store, one)
+    assert (written.stored, written.duplicate, written.refused) == (1, 0, 3)
+    account = await timescale.ledger(database)
+    assert (account.entries[0].received, account.entries[0].consent) == (4, 3)
+    assert account.balanced
+
+
+async def test_who_is_not_watched_any_more_leaves_no_state_and_no_open_alert(
+    store: Store, database: str
+) -> None:
+    begun = told(event(1, Phase.START, State.ACTIVE))
+    begun.snapshots = {"p-1": b"a", "p-2": b"b"}
+    await write(store, begun)
+    # Its state could not be read, so the watch knew of no alert to end.
+    after = work(place=1)
+    after.unwatched = ["p-1"]
+    await write(store, after)
+    assert rows(database, "SELECT patient FROM internal.state") == [("p-2",)]
+    assert rows(database, "SELECT state, ended IS NULL FROM alerts") == [("latched", False)]
+
+
+async def test_the_backfill_lane_gives_way_where_another_transaction_holds_what_it_needs(
+    store: Store, database: str
+) -> None:
+    late = Store(database, TOPIC, Destinations("a", "r", "o"), BACKFILL)
+    async with store.transaction() as transaction:
+        await transaction.progress([0])
+        with pytest.raises(Busy):
+            await write(late, work(message(1)))
+    assert (await write(late, work(message(1)))).stored == 1
+    await late.close()
+
+
+async def test_series_that_were_erased_with_their_patient_are_numbered_anew(
+    store: Store, database: str
+) -> None:
+    await write(store, work(message(1, spo2=97)))
+    with psycopg.connect(database) as connection:
+        connection.execute("DELETE FROM internal.latest")
+        connection.execute("DELETE FROM internal.sample")
+        connection.execute("DELETE FROM internal.series")
+    with pytest.raises(Busy):
+        await write(store, work(message(2, spo2=96), place=1))
+    assert (await write(store, work(message(2, spo2=96), place=1))).stored == 1
+    assert rows(database, "SELECT patient, value FROM readings") == [("p-1", 96.0)]

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
 import subprocess
 import sys
+import uuid
 from typing import TYPE_CHECKING
 
 import httpx
+import psycopg
 import pytest
 
-from tests.integration.telling import SENDER, Telling, end_leases, story
+from alerts.process import publish
+from ingest.codec import encode
+from ingest.kafka import ensure_topics
+from ingest.registry.entities import Patient, Profile, key
+from ingest.registry.follower import Follower
+from ingest.settings import Settings
+from tests.integration.telling import SENDER, Telling, end_leases, story, until
 from tests.unit.alerts.stories import MARKED_PATIENT
 from tests.waiting import wait_until
 
@@ -63,25 +72,24 @@ def test_a_dispatcher_killed_before_it_could_write_is_made_good_recognisably(
 ) -> None:
     telling.mailbox.mailbox.temper.delay_seconds = 600
     first = start()
-    telling.tell(story())
+    telling.tell(story(), ens=None)
     wait_until(telling.mails, "the mail kept, and not yet answered")
     first.kill()
     first.wait()
     telling.mailbox.mailbox.temper.delay_seconds = 0
     end_leases(telling)
     start()
-    wait_until(telling.settled, "both deliveries settled")
-    assert telling.journal() == [("ens", "accepted", None), ("mail", "sent", None)]
+    wait_until(telling.settled, "the mail settled")
+    assert telling.journal() == [("mail", "sent", None)]
     ids = [mail.message_id for mail in telling.mails()]
     assert len(ids) == 2
     assert len(set(ids)) == 1
-    assert len(telling.space.accepted) == 1
 
 
 FIGURES = (
     'vigie_alerts_open{priority="high"} 1.0',
     'vigie_deliveries_total{channel="mail",state="sent"} 1.0',
-    'vigie_deliveries_total{channel="ens",state="accepted"} 1.0',
+    'vigie_deliveries_withheld_total{channel="ens"} 0.0',
     'vigie_deliveries_total{channel="ens",state="rejected"} 0.0',
     'vigie_deliveries_due{channel="mail"} 0.0',
     'vigie_delivery_seconds_count{channel="mail"} 1.0',
@@ -94,8 +102,8 @@ def test_the_process_shows_its_figures_and_ends_well_when_told(
     telling: Telling, start: Callable[[], subprocess.Popen[bytes]]
 ) -> None:
     process = start()
-    telling.tell(story())
-    wait_until(telling.settled, "both deliveries settled")
+    telling.tell(story(), ens=None)
+    wait_until(telling.settled, "the mail settled")
     with _metrics(telling) as http:
         wait_until(lambda: http.get("/healthz").status_code == 200, "healthy")
 
@@ -110,3 +118,35 @@ def test_the_process_shows_its_figures_and_ends_well_when_told(
     told = (telling.folder / "dispatcher.log").read_text() + shown
     assert MARKED_PATIENT not in told
     assert "cardio@" not in told
+
+
+def test_without_the_registry_mails_go_out_and_nothing_is_shared(
+    telling: Telling, start: Callable[[], subprocess.Popen[bytes]]
+) -> None:
+    """Kafka is away from the start, so nobody knows who agrees to share."""
+    start()
+    telling.tell(story())
+    wait_until(telling.mails, "the mail")
+    wait_until(lambda: ("mail", "sent", None) in telling.journal(), "the mail settled")
+    assert telling.journal() == [("ens", "queued", None), ("mail", "sent", None)]
+    assert not telling.space.accepted
+
+
+async def test_a_registry_change_whose_own_process_died_is_published(
+    telling: Telling, kafka: str
+) -> None:
+    """It was committed, and nobody else would publish it before the next change."""
+    await ensure_topics(kafka)
+    changed = Patient(f"p-{uuid.uuid4().hex[:8]}", profile=Profile.ICU)
+    record = (key(changed), encode(changed))
+    with psycopg.connect(telling.database) as connection:
+        connection.execute(
+            "INSERT INTO internal.registry_outbox (key, value) VALUES (%s, %s)", record
+        )
+    follower = Follower(kafka)
+    settings = Settings(database=telling.database, kafka=kafka)
+    tasks = [asyncio.create_task(follower.run()), asyncio.create_task(publish(settings))]
+    await until(lambda: follower.registry.newest(changed.id) == changed, "the change is published")
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -186,7 +186,7 @@ def test_a_database_restored_from_a_backup_is_caught_up_from_its_own_place(site:
     # The backup was taken when partition 0 had got to 3, and the others had not begun.
     site.do(
         "DELETE FROM internal.sample; DELETE FROM internal.state; UPDATE internal.progress"
-        " SET next_offset = CASE partition WHEN 0 THEN 3 ELSE 0 END"
+        " SET next_offset = CASE partition WHEN 0 THEN 3 ELSE 0 END WHERE topic LIKE 'readings.%'"
     )
     with site.worker() as worker:
         site.wait_applied(worker)
@@ -203,7 +203,10 @@ def test_a_gap_in_the_offsets_ends_the_worker_and_the_next_one_starts_at_its_own
     site.send(ward.bundles(40))
     with site.worker() as worker:
         site.wait_applied(worker)
-        site.do("UPDATE internal.progress SET next_offset = next_offset - 3 WHERE partition = 0")
+        site.do(
+            "UPDATE internal.progress SET next_offset = next_offset - 3"
+            " WHERE partition = 0 AND topic LIKE 'readings.%'"
+        )
         site.send(ward.bundles(PARTITIONS))
         assert worker.wait_exit() == 1
         assert "start again at its own offset" in worker.log()
@@ -226,7 +229,10 @@ def test_records_that_kafka_deleted_are_counted_as_lost_and_gone_past(site: Site
 
 
 def test_a_log_that_ends_before_our_place_is_not_our_log(site: Site) -> None:
-    site.do("UPDATE internal.progress SET next_offset = 100 WHERE partition = 2")
+    site.do(
+        "UPDATE internal.progress SET next_offset = 100"
+        " WHERE partition = 2 AND topic LIKE 'readings.%'"
+    )
     with site.worker() as worker:
         assert worker.wait_exit() == 1
         assert "Kafka lost data, or the topic was made anew" in worker.log()

@@ -13,13 +13,16 @@ from alerts.dispatcher import GIVE_UP, LONGEST, verdict
 from alerts.events import AlertEvent, Channel, DeliveryState, Phase
 from detectors.findings import Kind, Priority
 from ingest.readings import Original, Vital
-from ingest.registry.entities import Patient
+from ingest.registry.entities import Patient, Purpose
 from tests.unit.alerts.stories import NIGHT, event, finding, reading
 
 ON_CALL = "astreinte@hopital.mssante.example"
 HERS = "cardio@hopital.mssante.example"
 FOLLOWED = Patient("p-1", physician=HERS)
 PAIRED = Patient("p-1", physician=HERS, ens="idpe-17")
+UNSHARED = Patient(
+    "p-1", physician=HERS, ens="idpe-17", consents=(Purpose.COLLECT, Purpose.MONITOR)
+)
 NOBODYS = Patient("p-1")
 
 LOW = event(finding(priority=Priority.LOW))
@@ -36,6 +39,7 @@ SHARED = (Channel.ENS, "idpe-17")
 @pytest.mark.parametrize(
     ("told", "patient", "expected"),
     [
+        pytest.param(HIGH, UNSHARED, [MAIL_HERS], id="she does not share: her physician only"),
         pytest.param(HIGH, FOLLOWED, [MAIL_HERS], id="a high alert begins: her physician"),
         pytest.param(MEDIUM, FOLLOWED, [MAIL_HERS], id="a medium alert begins: her physician"),
         pytest.param(HIGH, NOBODYS, [MAIL_ON_CALL], id="no physician: the one on call"),

@@ -52,10 +52,40 @@ def test_every_server_says_which_packages_it_needs() -> None:
     assert set(PACKAGES) == set(NAMES)
 
 
-def test_mosquitto_lets_devices_in_by_one_door_and_the_gateway_by_another() -> None:
-    said = mosquitto.broker_settings(Path("/m"), devices=11883, gateway=11884)
-    doors = re.findall(r"listener (\d+) (\S+)\nallow_anonymous (\w+)", said)
-    assert doors == [("11883", "127.0.0.1", "true"), ("11884", "127.0.0.1", "false")]
+def test_mosquitto_lets_devices_in_by_some_doors_and_the_gateway_by_others() -> None:
+    ports = {name: 10_000 + usual for name, usual in mosquitto.USUAL.items()}
+    doors = listeners(mosquitto.broker_settings(Path("/m"), ports))
+    assert {place: door.get("allow_anonymous") for place, door in doors.items()} == {
+        "11883 127.0.0.1": "true",
+        "11884 127.0.0.1": "false",
+        "18883 127.0.0.1": "false",
+        "18884 127.0.0.1": "false",
+        "18885 127.0.0.1": "false",
+    }
+    for place in ("18883 127.0.0.1", "18884 127.0.0.1"):
+        assert doors[place]["acl_file"] == "/m/acl-devices"
+        assert doors[place]["use_username_as_clientid"] == "true"
+    assert doors["18883 127.0.0.1"]["require_certificate"] == "true"
+    assert doors["18883 127.0.0.1"]["crlfile"] == "/m/ca.crl"
+
+
+def test_without_a_port_for_anonymous_devices_nobody_comes_in_without_proof() -> None:
+    ports = {name: usual for name, usual in mosquitto.USUAL.items() if name != "mqtt-devices"}
+    said = mosquitto.broker_settings(Path("/m"), ports)
+    assert "allow_anonymous true" not in said
+    assert len(listeners(said)) == 4
+
+
+def listeners(text: str) -> dict[str, dict[str, str]]:
+    """Read the settings of each listener."""
+    found: dict[str, dict[str, str]] = {}
+    for line in text.splitlines():
+        key, _, value = line.partition(" ")
+        if key == "listener":
+            found[value] = {}
+        elif found and key not in {"", "#"}:
+            next(reversed(found.values()))[key] = value
+    return found
 
 
 def test_the_probe_s_connect_packet_announces_its_own_length() -> None:
