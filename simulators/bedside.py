@@ -1,22 +1,17 @@
-"""The reference device: the MQTT contract of Vigie, spoken with paho-mqtt.
+"""The reference device: all that a device owes Vigie, over MQTT 5, from top to bottom.
 
-A device maker can read it as an example: QoS 1, client id = device id, every message kept until
-its receipt, sent again without one.
+What it may not forget is in `simulators/pending.py`; `docs/devices.md` tells the rules in words.
 """
 
 from __future__ import annotations
 
-import ssl
 import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-import paho.mqtt.client as mqtt  # noqa: TID251 (the simulated device is the one user of paho here)
 import structlog
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion  # noqa: TID251 (as above)
 
-from ingest.ports import SettingError
+from simulators.address import address, lasting
 from simulators.metrics import MESSAGES, RECEIPTS
 from simulators.pending import Pending
 
@@ -26,18 +21,15 @@ if TYPE_CHECKING:
 
     from simulators.series import Value
 
-_log = structlog.get_logger()
-
-PORTS = {"mqtt": 1883, "mqtts": 8883}
 KEEPALIVE_SECONDS = 30
+HERE, GONE, LOST = b'{"state":"online"}', b'{"state":"offline"}', b'{"state":"lost"}'
 
 
 class Bedside:
     """One device, connected from its construction on, with a network thread of its own.
 
-    `first_seq`: see Pending. `credentials` holds `ca.crt`, `client.crt`, `client.key` for mqtts://.
-    `on_receipt` is called in the network thread and must not block. Raises SettingError for an
-    address or certificates that cannot be used; a broker that is away is tried again for ever.
+    `url`, `credentials`: see `address`, and what it raises; `first_seq`, `window`: see Pending.
+    `on_receipt` runs in the network thread and must not block. An absent broker is awaited.
     """
 
     def __init__(
@@ -50,29 +42,31 @@ class Bedside:
         on_receipt: Callable[[], object] = lambda: None,
         window: int = 200,
     ) -> None:
-        self.device = device
-        self.pending = Pending(first_seq, window)
-        self._on_receipt = on_receipt
-        self._lock = threading.Lock()
-        self._listening = False
-        self._client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, client_id=device, protocol=MQTTProtocolVersion.MQTTv5
-        )
-        address = urlsplit(url)
-        if address.scheme not in PORTS or not address.hostname:
-            raise SettingError("the devices' broker must be mqtt://host:port or mqtts://host:port")
-        if address.username:
-            self._client.username_pw_set(address.username, address.password)
-        if address.scheme == "mqtts":
-            self._present(credentials)
-        self._client.on_connect = self._connected
-        self._client.on_disconnect = self._disconnected
-        self._client.on_subscribe = self._subscribed
-        self._client.on_message = self._receipt
-        self._client.reconnect_delay_set(min_delay=1, max_delay=10)
-        port = address.port or PORTS[address.scheme]
-        self._client.connect_async(address.hostname, port, KEEPALIVE_SECONDS)
-        self._client.loop_start()
+        self.device, self._base = device, f"vigie/v1/{device}"
+        self.pending, self._on_receipt = Pending(first_seq, window), on_receipt
+        self._lock, self._hearing = threading.Lock(), threading.Event()
+        broker, (session, will) = address(url, credentials), lasting()
+        client = self._client = broker.client(device)  # its client id is the device's own name
+        client.will_set(f"{self._base}/presence", LOST, qos=1, retain=True, properties=will)
+        client.on_connect, client.on_subscribe = self._connected, self._subscribed
+        client.on_message, client.on_disconnect = self._receipt, lambda *_: self._hearing.clear()
+        client.reconnect_delay_set(min_delay=1, max_delay=10)
+        client.connect_async(broker.host, broker.port, KEEPALIVE_SECONDS, properties=session)
+        client.loop_start()
+
+    def _connected(self, client: Any, _data: object, _flags: object, *told: Any) -> None:
+        if (reason := told[0]).is_failure:
+            log = structlog.get_logger()
+            log.warning("the broker refuses the device", device=self.device, reason=str(reason))
+        else:
+            client.publish(f"{self._base}/presence", HERE, qos=1, retain=True)
+            client.subscribe(f"{self._base}/receipts", qos=1)
+
+    def _subscribed(self, *_: object) -> None:
+        with self._lock:
+            self.pending.hurry(monotonic())  # receipts may have been lost while we were away
+            self._hearing.set()
+        self._on_receipt()
 
     def send(self, readings: Sequence[dict[str, Value]]) -> None:
         """Keep the instants as one message, and publish it as soon as there is a connection."""
@@ -83,50 +77,22 @@ class Bedside:
 
     def pump(self) -> None:
         """Publish what is due: call it a few times a second. Never blocks on the network."""
-        if not self._listening:
-            return  # a receipt could not reach us yet, and paho would pile up what we keep anyway
-        with self._lock:
-            payloads = self.pending.due(monotonic())
-        for payload in payloads:
-            self._client.publish(f"vigie/v1/{self.device}/readings", payload, qos=1)
+        if self._hearing.is_set():  # else no receipt could reach us, and paho would pile it all up
+            with self._lock:
+                payloads = self.pending.due(monotonic())
+            for payload in payloads:
+                self._client.publish(f"{self._base}/readings", payload, qos=1)
+
+    def _receipt(self, _client: object, _data: object, message: Any) -> None:
+        with self._lock:  # what the receipt names may be forgotten now, and not before
+            RECEIPTS.inc(self.pending.receipt(bytes(message.payload)))
+        self._on_receipt()
 
     def close(self) -> None:
-        """Disconnect; what has no receipt is given up."""
-        self._client.disconnect()
-        self._client.loop_stop()
-        # The callbacks tie client and device into a cycle; untied, the client's three descriptors
-        # are closed now and not at some later garbage collection.
-        self._client.on_connect = self._client.on_disconnect = None
-        self._client.on_subscribe = self._client.on_message = None
-
-    def _present(self, credentials: Path | None) -> None:
-        if credentials is None:
-            raise SettingError("mqtts:// needs a folder with each device's certificate")
-        authority, certificate, key = (
-            str(credentials / name) for name in ("ca.crt", "client.crt", "client.key")
-        )
-        try:
-            self._client.tls_set(authority, certificate, key, cert_reqs=ssl.CERT_REQUIRED)
-        except OSError as error:
-            raise SettingError(f"{credentials}: {error.strerror or 'no certificate'}") from None
-
-    def _connected(self, client: mqtt.Client, _data: object, _flags: object, *rest: Any) -> None:
-        if rest[0].is_failure:
-            _log.warning("the broker refuses the device", device=self.device, reason=str(rest[0]))
-            return
-        client.subscribe(f"vigie/v1/{self.device}/receipts", qos=1)
-
-    def _subscribed(self, *_: object) -> None:
-        with self._lock:
-            self.pending.hurry(monotonic())
-            self._listening = True
-        self._on_receipt()
-
-    def _disconnected(self, *_: object) -> None:
-        self._listening = False
-
-    def _receipt(self, _client: object, _data: object, message: mqtt.MQTTMessage) -> None:
-        with self._lock:
-            settled = self.pending.receipt(bytes(message.payload))
-        RECEIPTS.inc(settled)
-        self._on_receipt()
+        """Say goodbye and disconnect: no alarm. What has no receipt is given up."""
+        if (client := self._client).is_connected():
+            client.publish(f"{self._base}/presence", GONE, qos=1, retain=True)
+        client.disconnect()  # leaves after the goodbye
+        client.loop_stop()
+        # Untied from us, the client's descriptors are closed now, not at some later collection.
+        client.on_connect = client.on_subscribe = client.on_message = client.on_disconnect = None

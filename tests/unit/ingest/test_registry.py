@@ -10,6 +10,7 @@ import pytest
 from ingest.codec import decode_registry, encode
 from ingest.readings import Refusal, Vital
 from ingest.registry import file as registry_file
+from ingest.registry.draft import BadRegistryFile
 from ingest.registry.entities import Assignment, Device, Limit, Patient, Profile, key
 from ingest.registry.memory import Registry
 
@@ -117,18 +118,18 @@ def test_a_fault_is_named_and_nothing_is_read(
     tmp_path: Path, old: str, new: str, expected: str
 ) -> None:
     file = written(tmp_path, GOOD.replace(old, new, 1))
-    with pytest.raises(registry_file.BadRegistryFile, match=expected):
+    with pytest.raises(BadRegistryFile, match=expected):
         registry_file.read(file)
 
 
 def test_overlapping_assignments_and_double_entries_are_faults(tmp_path: Path) -> None:
     twice = GOOD.replace('Z" }', 'Z" }, { patient = "p-2", from = "2026-02-01T00:00:00Z" }') + GOOD
-    with pytest.raises(registry_file.BadRegistryFile) as caught:
+    with pytest.raises(BadRegistryFile) as caught:
         registry_file.read(written(tmp_path, twice))
     assert "two assignments overlap" in str(caught.value)
-    assert "patient `p-1` is there 2 times" in str(caught.value)
+    assert "patient `p-1` is there twice" in str(caught.value)
 
 
 def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(registry_file.BadRegistryFile, match="cannot be read"):
+    with pytest.raises(BadRegistryFile, match="cannot be read"):
         registry_file.read(tmp_path / "absent.toml")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ingest.ports import SettingError
+from simulators.address import address
 from simulators.bedside import Bedside
 
 if TYPE_CHECKING:
@@ -39,3 +40,23 @@ def test_while_the_broker_is_away_everything_is_kept_and_nothing_counts_as_sent(
         assert device.pending.tally.sent == 0
     finally:
         device.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "files", "expected"),
+    [
+        pytest.param("mqtt://h", [], ("h", 1883, None, None, False), id="plain"),
+        pytest.param("mqtts://h", ["client.crt"], ("h", 8883, None, None, True), id="certificate"),
+        pytest.param("mqtts://h:1", ["password"], ("h", 1, None, "pw", True), id="password file"),
+        pytest.param("mqtts://d:p%40@h", [], ("h", 8883, "d", "p@", True), id="password in URL"),
+    ],
+)
+def test_a_device_proves_itself_by_certificate_or_password(
+    tmp_path: Path, url: str, files: list[str], expected: tuple[object, ...]
+) -> None:
+    for name in files:
+        (tmp_path / name).write_text("pw\n")
+    found = address(url, tmp_path)
+    assert found[:5] == expected
+    own = [] if found.password else ["client.crt", "client.key"]
+    assert [file.name for file in found.files] == ["ca.crt", *own]

@@ -1,0 +1,207 @@
+"""Registry files: what is written reads back, and each fault is told with its place."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from ingest.readings import Vital
+from ingest.registry import file, health_store, importing, sheet
+from ingest.registry.draft import BadRegistryFile
+from ingest.registry.entities import (
+    USUAL,
+    Assignment,
+    Device,
+    Format,
+    Limit,
+    Member,
+    Model,
+    Patient,
+    Profile,
+    Purpose,
+)
+from ingest.registry.store import normal
+from tests import entities
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
+# One folder for all examples of a test: each writes its file anew.
+same_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+
+TABLE = """\
+kind,id,profile,physician,consents,limits,team,model,assignments
+patient,p-1,icu,dr@x.example,collect monitor,spo2 88..; heart_rate 50..120,nurse <n@x.example>,,
+device,d-1,,,,,,m,p-1 2026-01-01T00:00:00Z/2026-02-01T00:00:00Z; p-2 2026-03-01T00:00:00Z/
+"""
+
+
+def written(folder: Path, text: str, name: str = "ward.csv") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@given(entities.patients() | entities.devices() | entities.models())
+@same_folder
+def test_any_entry_reads_back_from_toml(tmp_path: Path, entity: Patient | Device | Model) -> None:
+    draft = file.parse(written(tmp_path, file.write([entity]), "ward.toml"))
+    assert draft.faults == []
+    assert [normal(entry.entity) for entry in draft.entries] == [normal(entity)]
+
+
+@given(entities.patients() | entities.devices())
+@same_folder
+def test_any_patient_or_device_reads_back_from_a_table(
+    tmp_path: Path, entity: Patient | Device
+) -> None:
+    draft = sheet.parse(written(tmp_path, sheet.write([normal(entity)])))
+    assert draft.faults == []
+    assert [normal(entry.entity) for entry in draft.entries] == [normal(entity)]
+
+
+@given(entities.patients() | entities.devices() | entities.models())
+def test_the_generated_entries_are_such_as_the_registry_takes(
+    entity: Patient | Device | Model,
+) -> None:
+    assert entities.is_good(entity)
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_table_is_read_as_a_spreadsheet_saves_it(tmp_path: Path, ending: str, mark: str) -> None:
+    text = mark + TABLE.replace("\n", ending)
+    draft = sheet.parse(written(tmp_path, text))
+    assert draft.faults == []
+    patient, device = draft.entries
+    assert patient.entity == Patient(
+        "p-1",
+        Profile.ICU,
+        {Vital.SPO2: Limit(low=88), Vital.HEART_RATE: Limit(50, 120)},
+        "dr@x.example",
+        consents=(Purpose.COLLECT, Purpose.MONITOR),
+        team=(Member("nurse", "n@x.example"),),
+    )
+    february, march = datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC)
+    worn = (Assignment("p-1", JANUARY, february), Assignment("p-2", march))
+    assert device.entity == Device("d-1", "m", worn)
+
+
+def test_a_semicolon_between_the_cells_will_do(tmp_path: Path) -> None:
+    text = 'kind;id;limits\npatient;p-1;"spo2 88..; heart_rate ..120"\n'
+    (entry,) = sheet.parse(written(tmp_path, text)).entries
+    limits = {Vital.SPO2: Limit(low=88), Vital.HEART_RATE: Limit(high=120)}
+    assert entry.entity == Patient("p-1", limits=limits)
+
+
+def test_an_empty_cell_tells_nothing_and_none_takes_away(tmp_path: Path) -> None:
+    text = "kind,id,consents,physician,limits\npatient,p-1,,,\npatient,p-2,none,none,none\n"
+    first, second = sheet.parse(written(tmp_path, text)).entries
+    assert first.told == {"id"}
+    assert second.told == {"id", "consents", "physician", "limits"}
+    assert first.entity == Patient("p-1", consents=USUAL)
+    assert second.entity == Patient("p-2", consents=())
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ("ward,x", "line 2: `kind` must be patient or device, not 'ward'"),
+        ("patient,p/1", "line 2: .*regex"),
+        ("patient,p-1,hotel", "line 2: .*'hotel'"),
+        ("patient,p-1,,,collect sell", "line 2: .*'sell'.*consents"),
+        ("patient,p-1,,,,spo2 88", "line 2: a limit is written `spo2 88..`"),
+        ("patient,p-1,,,,spo2 low..", "line 2: 'low' is no number"),
+        ("patient,p-1,,,,spo2 88..; spo2 90..", "line 2: limits of spo2 are there twice"),
+        ("patient,p-1,,,,sp02 88..", "line 2: .*'sp02'"),
+        ("patient,p-1,,,,,nurse", "line 2: a member is written"),
+        ("device,d-1", "line 2: .*missing required field `model`"),
+        ("device,d-1,,,,,,m,p-1 2026-01-01", "line 2: an assignment is written"),
+        ("device,d-1,,,,,,m,p-1 2026-01-01T00:00:00/", "line 2: times need a zone"),
+        ("device,d-1,icu,,,,,m", "line 2: a device has no `profile`"),
+        ("patient,p-1,,,,,,,,,", "line 2: 11 cells, and the first line names 9"),
+    ],
+)
+def test_each_bad_line_of_a_table_is_told_with_its_number(
+    tmp_path: Path, row: str, expected: str
+) -> None:
+    head = TABLE.partition("\n")[0]
+    draft = sheet.parse(written(tmp_path, f"{head}\n{row}\npatient,p-9\n"))
+    assert len(draft.faults) == 1
+    assert pytest.RaisesExc(ValueError, match=expected).matches(ValueError(draft.faults[0]))
+    assert "p-9" in {entry.entity.id for entry in draft.entries}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "no column `kind`"),
+        ("kind,id,name\n", "unknown column `name`"),
+        ("kind,id,id\n", "column `id` twice"),
+    ],
+)
+def test_a_table_whose_first_line_is_wrong_is_not_read(
+    tmp_path: Path, text: str, expected: str
+) -> None:
+    with pytest.raises(BadRegistryFile, match=expected):
+        sheet.parse(written(tmp_path, text))
+
+
+def test_a_table_in_another_encoding_is_not_guessed_at(tmp_path: Path) -> None:
+    path = tmp_path / "ward.csv"
+    path.write_bytes("kind,id,ens\npatient,p-1,é\n".encode("latin-1"))
+    with pytest.raises(BadRegistryFile, match="CSV UTF-8"):
+        sheet.parse(path)
+
+
+def test_numbers_and_flags_of_a_device_are_read(tmp_path: Path) -> None:
+    text = (
+        "kind,id,model,version,clock_offset_seconds,revoked\n"
+        "device,d-1,m,1.2,-3600,yes\ndevice,d-2,m,,soon,maybe\n"
+    )
+    draft = sheet.parse(written(tmp_path, text))
+    expected = Device("d-1", "m", version="1.2", clock_offset_seconds=-3600, revoked=True)
+    assert [entry.entity for entry in draft.entries] == [expected]
+    assert draft.faults == ["line 3: 'soon' is no number; write 38.5, with a point"]
+
+
+def test_every_fault_of_a_toml_file_has_its_line(tmp_path: Path) -> None:
+    text = (
+        '# a ward\n[[patients]]\nid = "p-1"\nprofile = "hotel"\n\n'
+        '[[devices]]\nid = "d-1"\n\n[[patients]]\nid = "p-2"\nconsents = ["sell"]\n'
+    )
+    faults = importing.parse(written(tmp_path, text, "ward.toml")).faults
+    assert [fault.partition(": ")[0] for fault in faults] == [
+        "line 2, patients[1]",
+        "line 9, patients[2]",
+        "line 6, devices[1]",
+    ]
+    assert "sell" in faults[1]
+
+
+def test_an_empty_text_in_toml_says_that_there_is_none(tmp_path: Path) -> None:
+    text = '[[patients]]\nid = "p-1"\nphysician = ""\n'
+    (entry,) = file.parse(written(tmp_path, text, "ward.toml")).entries
+    assert entry.entity == Patient("p-1")
+    assert entry.told == {"id", "physician"}
+
+
+def test_a_row_that_is_no_table_is_a_fault(tmp_path: Path) -> None:
+    draft = file.parse(written(tmp_path, "patients = [1]\ndevices = 2\n", "ward.toml"))
+    assert draft.faults == [
+        "patients[1]: must be written as [[patients]]",
+        "`devices` must be written as [[devices]]",
+    ]
+
+
+def test_the_shipped_health_store_lets_the_simulated_ward_send_everything() -> None:
+    (model,) = file.read(health_store.SHIPPED)
+    assert isinstance(model, Model)
+    assert model.id == "bedside-monitor"
+    assert set(model.vitals) == set(Vital)
+    assert set(model.formats) == set(Format)
+    assert entities.is_good(model)
