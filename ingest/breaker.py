@@ -112,10 +112,7 @@ class Breaker:
         if second.number != int(now):
             second = self._next(int(now))
         if not bad:
-            second.good += 1
-            second.well.add(device)
-            if self._wrong:
-                self._wrong.pop(device, None)
+            self.well(now, 1, {device})
             return False
         since = self._wrong.setdefault(device, now)
         if len(self._wrong) > KNOWN:
@@ -128,6 +125,22 @@ class Breaker:
             return False
         self._open(now)
         return True
+
+    def well(self, now: float, messages: int, devices: set[str]) -> None:
+        """Note good messages of a few milliseconds together, while all is as usual.
+
+        Most messages are good, and one call for hundreds of them costs next to nothing.
+        """
+        if self.state is not State.CLOSED:
+            return
+        second = self._seconds[-1]
+        if second.number != int(now):
+            second = self._next(int(now))
+        second.good += messages
+        second.well |= devices
+        if self._wrong:
+            for device in devices:
+                self._wrong.pop(device, None)
 
     def probe_due(self, now: float) -> bool:
         """Begin a probe if it is time for one; True when the state has changed."""

@@ -33,7 +33,8 @@ class Flush:
     are the broker's, in order of arrival, of the connection `session`. `answers` are the receipts
     that are due: device, number or name of the message, what was refused of it. `untold` are
     refusals of messages of which nothing may be kept. `began` is the monotonic time of the first
-    message; `size` the bytes that came; `readings` the good values.
+    message; `size` the bytes that came; `readings` the good values. `told` messages the
+    breaker has heard of one by one; `well` are the devices of the others, all good.
     """
 
     session: int
@@ -47,6 +48,8 @@ class Flush:
     messages: int = 0
     size: int = 0
     readings: int = 0
+    told: int = 0
+    well: set[str] = field(default_factory=set)
 
     def records(self, gateway: str, now: datetime) -> Iterator[Outgoing]:
         """Encode what goes to Kafka; `now` (UTC) is written on what is only counted."""

@@ -151,8 +151,13 @@ class Gateway:
             self._lay(flush.late, passed, passed.late, received)
         flush.readings += passed.values
         self._conduct.saw(passed, received, flush.began)
-        if self._breaker.seen(flush.began, device, bad=breaker.bad(passed)):
-            self._turned()
+        bad = not passed.values and breaker.bad(passed)
+        if bad or self._breaker.state:
+            flush.told += 1
+            if self._breaker.seen(flush.began, device, bad=bad):
+                self._turned()
+        else:
+            flush.well.add(device)
         if passed.refused:
             self._refuse(flush, topic, payload, received, passed)
         if name is not None:
@@ -209,6 +214,7 @@ class Gateway:
         self._flush = Flush(self._session, 0.0)
         self._messages += flush.messages
         self._bytes += flush.size
+        self._breaker.well(flush.began, flush.messages - flush.told, flush.well)
         metrics.MESSAGES_RECEIVED.inc(flush.messages)
         metrics.READINGS_ACCEPTED.inc(flush.readings)
         for messages in flush.late.values():
