@@ -83,6 +83,8 @@ class _Link(asyncio.Protocol):
         self._rest = bytes(view[at:])
 
     def connection_lost(self, exc: Exception | None) -> None:
+        # Writing to a lost TLS connection raises in asyncio, to a lost plain one it does not.
+        self.transport = None
         why = type(exc).__name__ if exc else "closed by the broker"
         for future in (self.connected, self.subscribed):
             if not future.done():
@@ -117,7 +119,8 @@ class _Link(asyncio.Protocol):
 class Mqtt5Source:
     """The broker named by `url` (mqtt:// or mqtts://), under a fixed client id; see `ports.Source`.
 
-    `?ca=FILE` in an mqtts:// URL names the only authority that is trusted.
+    `?ca=FILE` in an mqtts:// URL names the only authority that is trusted; `cert=` and `key=` are
+    for a broker that wants a certificate of the gateway too.
     """
 
     def __init__(self, url: str, name: str, *, keep_alive: int = KEEP_ALIVE_SECONDS) -> None:
@@ -210,7 +213,8 @@ class Mqtt5Source:
         return link
 
     async def _subscribe(self, link: _Link) -> None:
-        assert link.transport is not None  # noqa: S101 (connected before)
+        if link.transport is None:
+            raise BrokerUnavailable("lost at once")
         wanted = (*topics.SHARED, *topics.HEARD)
         filters = [
             mqtt5.TopicFilter(topic, max_qos=mqtt5.QoS.AT_LEAST_ONCE) for topic in topics.SHARED
@@ -252,8 +256,15 @@ def _tls(url: str) -> ssl.SSLContext | None:
     address = urlsplit(url)
     if address.scheme != "mqtts":
         return None
-    authority = parse_qs(address.query).get("ca", [None])[0]
+    named = {name: values[0] for name, values in parse_qs(address.query).items()}
     try:
-        return ssl.create_default_context(cafile=authority)
+        context = ssl.create_default_context(cafile=named.get("ca"))
+        if "cert" in named:
+            # A password, so that nobody is asked for one on the terminal.
+            context.load_cert_chain(named["cert"], named.get("key"), password="")
     except OSError as error:
-        raise SettingError(f"VIGIE_MQTT: the CA file cannot be read: {error.strerror}") from None
+        what = error.strerror or type(error).__name__
+        raise SettingError(
+            f"VIGIE_MQTT: a file of its certificates cannot be read: {what}"
+        ) from None
+    return context

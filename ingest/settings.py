@@ -16,7 +16,10 @@ from ingest.ports import SettingError
 
 
 def _setting(default: str, meaning: str, *, secret: bool = False) -> str:
-    value: str = field(default=default, metadata={"meaning": meaning, "secret": secret})
+    # A secret is in no traceback or log that shows the settings.
+    value: str = field(
+        default=default, repr=not secret, metadata={"meaning": meaning, "secret": secret}
+    )
     return value
 
 
@@ -65,8 +68,32 @@ class Settings:
         "200",
         "Values a second that a device may send for ever; what is above goes by the backfill lane.",
     )
+    templates: str = _setting(
+        "", "Folder of a site's own templates of vendor JSON; empty: only those of Vigie."
+    )
     metrics_host: str = _setting("127.0.0.1", "Address on which /metrics and /healthz listen.")
     state: str = _setting(".vigie", "Folder of what `make up` starts: logs, data, addresses.")
+    mqtt_tls: str = _setting(
+        "mqtts://127.0.0.1:8883", "The way to the broker of devices with a certificate."
+    )
+    mqtt_tls_by_password: str = _setting(
+        "mqtts://127.0.0.1:8884", "The way to the broker of devices with a password, over TLS too."
+    )
+    mqtt_anonymous: str = _setting(
+        "on", "`off`: `make up` has no door for devices without a certificate or password."
+    )
+    mqtt_folder: str = _setting(
+        "",
+        "Folder where the broker on this machine reads certificates, revocations and passwords, "
+        "with its mosquitto.pid; empty: you copy them, and reload it.",
+    )
+    authority: str = _setting(
+        ".vigie/authority", "Folder of the authority that signs devices' certificates."
+    )
+    authority_key: str = _setting(
+        "", "Passphrase of the authority's key; empty: the key is not encrypted.", secret=True
+    )
+    certificate_days: str = _setting("397", "For how many days a device's certificate is valid.")
     vault_key: str = _setting(
         "",
         "Key under which patients' identities are sealed: 32 bytes in base64, kept outside the "

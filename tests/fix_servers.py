@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # What a test run takes from its shell. Addresses are not among it: a shell that has sourced the
 # `env` of a running `make up` must not lead the tests to patients of that one.
-KEPT = frozenset({"VIGIE_RECORDINGS", "VIGIE_OPT"})
+KEPT = frozenset({"VIGIE_RECORDINGS", "VIGIE_FHIR", "VIGIE_OPT"})
 
 
 def pytest_configure() -> None:

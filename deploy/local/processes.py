@@ -48,6 +48,8 @@ DISPATCHER = Process("dispatcher", ("dispatcher",), 9466)
 MAILBOX = Process("mailbox", ("mailbox",), 9469)
 ENS = Process("ens", ("ens",), 9468)
 LINE = (GATEWAY, WORKER, DISPATCHER)
+# What must be there before a process starts; each is quick, and safe to repeat.
+PREPARATIONS = (("topics", "create"), ("database", "migrate"), ("registry", "models", "--install"))
 # The outside world, simulated: the setting that names the real one, and what stands in for it.
 ENDS = {"VIGIE_SMTP": MAILBOX, "VIGIE_ENS": ENS}
 
@@ -84,11 +86,11 @@ def ends(
 
 
 def prepare(environment: Mapping[str, str], say: Say) -> None:
-    """Make topics and schema, which are left as they are when they are as they should be.
+    """Make topics, schema and health store; what is as it should be is left as it is.
 
     Raises NotReady with what the command said.
     """
-    for arguments in (("topics", "create"), ("database", "migrate")):
+    for arguments in PREPARATIONS:
         say(f"vigie {' '.join(arguments)}")
         done = subprocess.run(
             [sys.executable, "-m", "vigie", *arguments],

@@ -30,6 +30,8 @@ NAMES = ("mosquitto", "kafka", "timescale", "alertmanager", "prometheus")
 READY_SECONDS = 90.0
 POLL_SECONDS = 0.1
 CLUSTERS = (1, 3)
+# The site's settings that say how a server of ours is, not where one of its own is.
+OPTIONS = ("VIGIE_MQTT_ANONYMOUS",)
 # A setting that is wrong makes a server end at once, each time; a port that is still held, once.
 ENDINGS = 3
 
@@ -143,7 +145,8 @@ def start(
     folder = State(state, throwaway=throwaway)
     with folder.locked():
         if own is None:
-            own = {} if throwaway else site.own_servers(folder, set(_settings()))
+            known = {*_settings(), *OPTIONS}
+            own = {} if throwaway else site.own_servers(folder, known)
         kinds = _kinds(own, _brokers(folder, names, brokers))
         chosen = {n: kinds[n] for n in NAMES if n in set(names)}
         for name in [n for n, kind in chosen.items() if site.has(own, kind.settings[0])]:
@@ -154,7 +157,8 @@ def start(
         if not throwaway:
             _say_where(folder, found, say)
         _start_all(running, chosen, say)
-        folder.give_out({key: running.environment[key] for key in _settings(chosen.values())})
+        ours = set(_settings(chosen.values())) & running.environment.keys()
+        folder.give_out({key: running.environment[key] for key in ours})
         folder.save()
     return running
 
@@ -194,7 +198,9 @@ def kind_of(program: str) -> str:
 
 def _every(own: Mapping[str, str], brokers: int) -> tuple[Server, ...]:
     beside = Prometheus(own.get("VIGIE_ALERTMANAGER"))
-    return (Mosquitto(), Kafka(brokers), Timescale(), Alertmanager(), beside)
+    anonymous = own.get("VIGIE_MQTT_ANONYMOUS") != "off"
+    broker = Mosquitto(own.get("VIGIE_AUTHORITY"), anonymous=anonymous)
+    return (broker, Kafka(brokers), Timescale(), Alertmanager(), beside)
 
 
 def _settings(kinds: Iterable[Server] | None = None) -> list[str]:

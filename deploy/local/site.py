@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 
 PREFIX, FILE = "VIGIE_", "_FILE"
 # They say where things are on this machine, and are decided anew at each start.
-LOCAL = frozenset({"VIGIE_STATE", "VIGIE_OPT", "VIGIE_PYTHON", "VIGIE_STARTED_BY"})
+PLACES = frozenset({"VIGIE_STATE", "VIGIE_OPT", "VIGIE_PYTHON", "VIGIE_STARTED_BY"})
+# The passphrase of the authority is for the commands that sign, the vault key for those that show
+# who a patient is: no server or process is given them.
+SECRETS = ("VIGIE_AUTHORITY_KEY", "VIGIE_VAULT_KEY")
+LOCAL = PLACES.union(SECRETS, (secret + FILE for secret in SECRETS))
 # Relative paths would mean something else in the folder where processes run.
-PATHS = frozenset({"VIGIE_RECORDINGS", "VIGIE_SETTINGS"})
+PATHS = frozenset({"VIGIE_RECORDINGS", "VIGIE_SETTINGS", "VIGIE_AUTHORITY", "VIGIE_MQTT_FOLDER"})
 
 
 def has(own: Mapping[str, str], setting: str) -> bool:
@@ -46,7 +50,9 @@ def settings(environment: Mapping[str, str]) -> dict[str, str]:
             raise LocalError(f"{path}: not TOML: {error}") from None
         for key, value in content.items():
             setting = PREFIX + key.upper()
-            if not has(named, setting) and isinstance(value, str) and value:
+            if setting in LOCAL or has(named, setting):
+                continue
+            if isinstance(value, str) and value:
                 named[setting] = value
     return named
 

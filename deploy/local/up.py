@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 # What `addresses` shows, and the setting that says where it is.
 SHOWN = {
     "devices publish to": "VIGIE_MQTT_DEVICES",
+    "with a certificate": "VIGIE_MQTT_TLS",
+    "with a password": "VIGIE_MQTT_TLS_BY_PASSWORD",
     "Kafka": "VIGIE_KAFKA",
     "TimescaleDB": "VIGIE_DATABASE",
     "Prometheus": "VIGIE_PROMETHEUS",
@@ -45,6 +47,10 @@ def start(folder: Path, console: Console, *, brokers: int | None, patients: int)
         raise LocalError(
             "VIGIE_MQTT names your own broker: set VIGIE_MQTT_DEVICES, where the simulated ward "
             "may publish, or say --patients 0."
+        )
+    if own.get("VIGIE_MQTT_ANONYMOUS") == "off" and patients:
+        raise LocalError(
+            "VIGIE_MQTT_ANONYMOUS=off leaves no door for the simulated ward: say --patients 0."
         )
     running = servers.start(folder, brokers=brokers, say=say, own=own)
     state = running.state

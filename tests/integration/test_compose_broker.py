@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import threading
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,12 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from ingest.identity import authority as authorities
+from ingest.identity import broker, certificates, handing, issuing
+from ingest.identity.authority import opened
+from ingest.identity.index import Reason
+from ingest.identity.issuing import Wanted
+from ingest.readings import Vital
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -28,18 +34,14 @@ NOT_AUTHORISED = 0x87  # MQTT 5, reason code of PUBACK and CONNACK
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """The ports of the two listeners."""
+    """The ports of the listeners, the authority's folder, and the one that the broker reads."""
 
     devices: int
     gateway: int
-
-
-def program(name: str) -> str:
-    """Find a program of Mosquitto's package; Debian keeps the server in /usr/sbin."""
-    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
-    if found is None:
-        pytest.fail(f"{name} is not on PATH; `vigie servers install` installs it", pytrace=False)
-    return found
+    certificates: int
+    passwords: int
+    authority: Path
+    identity: Path
 
 
 def free_port() -> int:
@@ -51,24 +53,34 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
-    """Run Mosquitto on compose/mosquitto.conf, the container's paths and ports replaced."""
+    """Run the containers' start script on their settings, with paths and ports replaced."""
     folder = tmp_path_factory.mktemp("mosquitto")
-    found = Doors(free_port(), free_port())
-    passwords = folder / "passwords"
-    subprocess.run(
-        [program("mosquitto_passwd"), "-c", "-b", passwords, "gateway", "secret"], check=True
+    devices, gateway, by_certificate, by_password = (free_port() for _ in range(4))
+    found = Doors(
+        devices, gateway, by_certificate, by_password, folder / "authority", folder / "identity"
     )
+    authorities.create(found.authority, "Vigie")
+    with opened(found.authority) as authority:
+        authority.renew(spare=True)
+    broker.copy(found.authority, found.identity)
+    (folder / "secret").write_text("secret", encoding="ascii")
+    (folder / "common").mkdir()
     places = {
         "listener 1883": f"listener {found.devices} 127.0.0.1",
         "listener 1884": f"listener {found.gateway} 127.0.0.1",
-        "/tmp/passwords": str(passwords),  # noqa: S108 (the container's own)
-        "/mosquitto/config": str(DEPLOY / "compose"),
+        "listener 8883": f"listener {found.certificates} 127.0.0.1",
+        "listener 8884": f"listener {found.passwords} 127.0.0.1",
+        "/tmp/passwords": str(folder / "passwords"),  # noqa: S108 (the container's own)
+        "/run/secrets/mqtt_password": str(folder / "secret"),
+        "/mosquitto/config/mosquitto.conf": str(folder / "mosquitto.conf"),
+        "/mosquitto/config": str(DEPLOY / "mosquitto"),
         "/mosquitto/common": str(folder / "common"),
+        "/mosquitto/identity": str(found.identity),
         "/mosquitto/data": str(folder),
     }
-    (folder / "common").mkdir()
     for source, target in (
         (DEPLOY / "compose/mosquitto.conf", folder / "mosquitto.conf"),
+        (DEPLOY / "compose/start-mosquitto.sh", folder / "start-mosquitto.sh"),
         (DEPLOY / "mosquitto/common.conf", folder / "common/common.conf"),
     ):
         text = source.read_text(encoding="utf-8")
@@ -81,7 +93,10 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
     log = folder / "log"
     with log.open("w") as file:
         server = subprocess.Popen(
-            [program("mosquitto"), "-c", folder / "mosquitto.conf"], stdout=file, stderr=file
+            ["/bin/sh", folder / "start-mosquitto.sh"],
+            stdout=file,
+            stderr=file,
+            env={**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin"},
         )
     try:
         wait_until(
@@ -195,3 +210,33 @@ def test_nobody_else_comes_in_by_the_gateways_door(doors: Doors, password: str |
     client = Client(doors.gateway, "somebody", password)
     assert client.refused_connection
     client.close()
+
+
+@pytest.mark.parametrize("by", ["certificate", "password"])
+def test_an_enrolled_device_comes_in_over_tls_until_it_is_revoked(
+    doors: Doors, gateway: Client, tmp_path: Path, by: str
+) -> None:
+    gateway.subscribe("vigie/v1/+/readings")
+    device = f"dev-{by}"
+    with opened(doors.authority) as authority:
+        wanted = [Wanted(device, "any")]
+        life = timedelta(days=397)
+        given = issuing.sign(authority, wanted, life=life, password=by == "password")
+        issuing.record(authority, given)
+        handing.write(given, tmp_path, certificates.pem(authority.certificate))
+        broker.copy(doors.authority, doors.identity)
+    port = doors.passwords if by == "password" else doors.certificates
+    said = handing.command(given[0], tmp_path, f"mqtts://127.0.0.1:{port}", Vital.SPO2)
+
+    def comes_in() -> bool:
+        return (
+            subprocess.run(["bash", "-c", said], check=False, capture_output=True).returncode == 0
+        )
+
+    # The broker notices by itself: the authority cannot signal into another container.
+    wait_until(comes_in, "the device comes in", DEADLINE_SECONDS)
+    assert gateway.got.wait(DEADLINE_SECONDS)
+    with opened(doors.authority) as authority:
+        authority.revoke(device, Reason.RETIRED)
+        broker.copy(doors.authority, doors.identity)
+    wait_until(lambda: not comes_in(), "the device is refused", DEADLINE_SECONDS)

@@ -18,7 +18,8 @@ import pytest
 
 from deploy.local import servers
 from deploy.local.errors import LocalError, NotOurs
-from deploy.local.ports import LOOPBACK
+from deploy.local.mosquitto import USUAL
+from deploy.local.ports import LOOPBACK, choose
 from deploy.local.state import State
 from tests.waiting import wait_until
 
@@ -51,6 +52,10 @@ def test_each_server_answers_at_the_address_that_it_was_given(started: Servers) 
     assert set(started.environment) == {
         "VIGIE_MQTT",
         "VIGIE_MQTT_DEVICES",
+        "VIGIE_MQTT_TLS",
+        "VIGIE_MQTT_TLS_BY_PASSWORD",
+        "VIGIE_MQTT_FOLDER",
+        "VIGIE_AUTHORITY",
         "VIGIE_KAFKA",
         "VIGIE_DATABASE",
         "VIGIE_ALERTMANAGER",
@@ -143,6 +148,28 @@ def test_a_taken_port_and_a_site_s_own_server_are_left_alone(
         with suppress(OSError):  # below /var/lib when the servers' account cannot reach tmp_path
             running.state.home.rmdir()
     assert running.supervisor.marked() == []
+
+
+def test_the_door_for_anonymous_devices_can_be_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIGIE_MQTT_ANONYMOUS", "off")
+    monkeypatch.setenv("VIGIE_AUTHORITY", str(tmp_path / "own"))
+    state = State(tmp_path / "state")
+    for door in USUAL:
+        state.record.ports[door] = choose(None, taken=state.record.ports.values())
+    state.save()
+    running = servers.start(state.folder, ("mosquitto",), say=quiet)
+    try:
+        assert "mqtt-devices" not in running.state.record.ports
+        assert "VIGIE_MQTT_DEVICES" not in running.environment
+        assert running.environment["VIGIE_AUTHORITY"] == str(tmp_path / "own")
+        assert (tmp_path / "own" / "ca.crt").exists()
+        # What is the site's own is not remembered as given out by us.
+        assert "VIGIE_AUTHORITY" not in running.state.record.addresses
+    finally:
+        running.stop()
+        shutil.rmtree(running.state.home / "mosquitto")
 
 
 def test_a_stop_leaves_no_process_though_the_supervisor_was_killed_before(tmp_path: Path) -> None:

@@ -27,7 +27,8 @@ pytestmark = pytest.mark.servers
 
 PROGRAMS = {*servers.NAMES, "mailbox", "ens", "gateway", "worker", "dispatcher", "simulate"}
 PORTS = (
-    *("mqtt-devices", "mqtt-gateway", "kafka-1", "kafka-controller-1", "timescale"),
+    *("mqtt-devices", "mqtt-gateway", "mqtt-tls", "mqtt-tls-by-password", "mqtt-tls-gateway"),
+    *("kafka-1", "kafka-controller-1", "timescale"),
     *("alertmanager", "prometheus", "mailbox", "ens"),
     *(f"{name}-metrics" for name in sorted(PROGRAMS - {*servers.NAMES})),
 )
@@ -100,6 +101,10 @@ def test_the_env_file_has_every_address_and_is_for_its_owner_only(site: Site) ->
     assert set(site.settings()) == {
         "VIGIE_MQTT",
         "VIGIE_MQTT_DEVICES",
+        "VIGIE_MQTT_TLS",
+        "VIGIE_MQTT_TLS_BY_PASSWORD",
+        "VIGIE_MQTT_FOLDER",
+        "VIGIE_AUTHORITY",
         "VIGIE_KAFKA",
         "VIGIE_DATABASE",
         "VIGIE_PROMETHEUS",

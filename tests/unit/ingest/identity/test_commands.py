@@ -104,7 +104,6 @@ def test_what_ends_soon_is_said_where_devices_are_listed(tmp_path: Path) -> None
     "arguments",
     [
         pytest.param(("enroll",), id="no device"),
-        pytest.param(("enroll", "dev-1"), id="no model"),
         pytest.param(("enroll", "dev-1", "--file", "devices.csv"), id="a device and a file"),
         pytest.param(("enroll", "--file", "devices.csv", "--model", "m"), id="a file and a model"),
         pytest.param(

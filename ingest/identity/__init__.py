@@ -1,0 +1,1 @@
+"""Who may publish: a small certificate authority for devices, and passwords for those without."""
