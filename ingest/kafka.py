@@ -14,6 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition  # noqa: TID251 (see above)
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic  # noqa: TID251 (see above)
+from aiokafka.admin.config_resource import (  # noqa: TID251 (see above)
+    ConfigResource,
+    ConfigResourceType,
+)
 from aiokafka.errors import (  # noqa: TID251 (see above)
     InvalidProducerEpoch,
     KafkaError,
@@ -41,8 +45,15 @@ _DAY_MS = 24 * 60 * 60 * 1000
 RECORD_BYTES = 4 * 1024 * 1024
 _LIVE = {"retention.ms": str(7 * _DAY_MS), "max.message.bytes": str(RECORD_BYTES)}
 _KEPT = {"retention.ms": str(30 * _DAY_MS), "max.message.bytes": str(RECORD_BYTES)}
-# Each settings' history must outlive the readings that were judged by it.
-_COMPACTED = {"cleanup.policy": "compact", "min.compaction.lag.ms": str(7 * _DAY_MS)}
+# Each settings' history must outlive the readings that were judged by it; and it ends within
+# days, for what names an erased patient lies in it (docs/how-to/erase-a-patient.md).
+_COMPACTED = {
+    "cleanup.policy": "compact",
+    "min.compaction.lag.ms": str(7 * _DAY_MS),
+    "max.compaction.lag.ms": str(8 * _DAY_MS),
+    # A worker that starts late must still learn who was removed while the log names them.
+    "delete.retention.ms": str(7 * _DAY_MS),
+}
 TOPICS: dict[str, tuple[int, dict[str, str]]] = {
     READINGS: (PARTITIONS, _LIVE),
     BACKFILL: (PARTITIONS, _LIVE),
@@ -66,12 +77,16 @@ logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 class Record(NamedTuple):
-    """A record that was read; a None value is a tombstone."""
+    """A record that was read; a None value is a tombstone.
+
+    `written` is when it was written, in milliseconds since 1970 (UTC).
+    """
 
     partition: int
     offset: int
     key: bytes | None
     value: bytes | None
+    written: int = 0
 
 
 @lru_cache(maxsize=100_000)
@@ -192,7 +207,7 @@ async def reading(
     )
     try:
         await consumer.start()
-        numbers = range(TOPICS[topic][0]) if topic in TOPICS else (0,)
+        numbers = range(TOPICS[topic][0]) if topic in TOPICS else only or (0,)
         partitions = [TopicPartition(topic, n) for n in numbers if only is None or n in only]
         consumer.assign(partitions)
         yield Reader(consumer, partitions)
@@ -211,6 +226,11 @@ class Reader:
     async def ends(self) -> dict[int, int]:
         """Return the offset after the newest record of each partition."""
         found = await self._consumer.end_offsets(self._partitions)
+        return {place.partition: offset for place, offset in found.items()}
+
+    async def starts(self) -> dict[int, int]:
+        """Return the offset of the oldest record that each partition still has."""
+        found = await self._consumer.beginning_offsets(self._partitions)
         return {place.partition: offset for place, offset in found.items()}
 
     def seek(self, places: dict[int, int]) -> None:
@@ -233,7 +253,7 @@ class Reader:
         """Return what has come; an empty list after half a second without anything."""
         found = await self._consumer.getmany(timeout_ms=POLL_MS)
         return [
-            Record(place.partition, record.offset, record.key, record.value)
+            Record(place.partition, record.offset, record.key, record.value, record.timestamp)
             for place, records in found.items()
             for record in records
         ]
@@ -241,6 +261,29 @@ class Reader:
     async def places(self) -> dict[int, int]:
         """Return the offset that is read next of each partition; compaction leaves gaps."""
         return {place.partition: await self._consumer.position(place) for place in self._partitions}
+
+
+async def settings_of(kafka: str, topics: Collection[str]) -> dict[str, dict[str, str]]:
+    """Read the settings in force of these topics; one that does not exist is left out.
+
+    Raises LogUnavailable.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    found: dict[str, dict[str, str]] = {}
+    try:
+        await admin.start()
+        there = set(await admin.list_topics())
+        wanted = [
+            ConfigResource(ConfigResourceType.TOPIC, name) for name in topics if name in there
+        ]
+        for answer in await admin.describe_configs(wanted) if wanted else ():
+            for _, _, _, name, entries in answer.resources:
+                found[name] = {entry[0]: entry[1] for entry in entries}
+    except KafkaError as error:
+        raise LogUnavailable(f"Kafka at {kafka} does not answer: {type(error).__name__}") from None
+    finally:
+        await admin.close()
+    return found
 
 
 async def ensure_topics(kafka: str) -> list[str]:

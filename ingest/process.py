@@ -13,6 +13,7 @@ import structlog
 from ingest import health, metrics
 from ingest.formats.catalogue import Formats
 from ingest.gateway import Gateway
+from ingest.identity import watch
 from ingest.kafka import Producer
 from ingest.mqtt import Mqtt5Source
 from ingest.ports import SettingError, SystemClock, VigieError
@@ -53,7 +54,7 @@ async def run(settings: Settings, name: str, metrics_port: int) -> None:
     broker = source(settings.mqtt, name)
     producer = Producer(settings.kafka)
     follower = Follower(settings.kafka)
-    formats = Formats()
+    formats = Formats(settings.templates)
     gateway = Gateway(broker, producer, follower, formats, SystemClock(), name, quota=quota)
     follower.on_change(gateway.changed)
     loop.add_signal_handler(signal.SIGUSR1, gateway.resume)
@@ -62,6 +63,7 @@ async def run(settings: Settings, name: str, metrics_port: int) -> None:
         "kafka": lambda: gateway.trouble,
         "messages": lambda: gateway.refusing,
     }
+    watch.expose(settings.authority)
     watched = health.serve(settings.metrics_host, metrics_port, checks)
     metrics.CONNECTED.set(0)
     starting = asyncio.create_task(producer.start())

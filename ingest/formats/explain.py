@@ -81,9 +81,10 @@ class _Witness(Gathering):
         at: str,
         *,
         doubt: Quality = Quality.GOOD,
+        within: str = "",
     ) -> None:
         before = len(self._refused)
-        super().add(time, vital, value, unit, at, doubt=doubt)
+        super().add(time, vital, value, unit, at, doubt=doubt, within=within)
         if len(self._refused) > before:
             self._step(at).came += f"; as {vital}, {unit}"
             return

@@ -83,7 +83,7 @@ def _one(measures: Measures, notification: Any, at: str) -> None:
         if value is None:
             measures.refuse(Refusal.ABSENT, place)
         else:
-            measures.add(time, vital, value, unit, place, doubt=doubt)
+            measures.add(time, vital, value, unit, place, doubt=doubt, within=at)
     return None
 
 

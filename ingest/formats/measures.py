@@ -62,11 +62,13 @@ class Measures:
         at: str,
         *,
         doubt: Quality = Quality.GOOD,
+        within: str = "",
     ) -> None:
         """Take one value in a UCUM unit, measured at `time` (UTC); refuses it when it must.
 
         The value as it came is kept beside when it has to be converted. `doubt` marks what the
-        device itself does not trust.
+        device itself does not trust. `within` is the place of what was measured together, which
+        names the instant; without it, the instant has the place of its first value.
         """
         if isinstance(value, bool) or not isinstance(value, int | float):
             return self.refuse(Refusal.NULL if value is None else Refusal.NOT_A_NUMBER, at)
@@ -86,7 +88,7 @@ class Measures:
             return self.refuse(verdict, at)
         moment = self._moments.get(time)
         if moment is None:
-            moment = self._moments[time] = _Moment(at)
+            moment = self._moments[time] = _Moment(within or at)
         if vital in moment.values:
             if moment.values[vital] != found:
                 self.refuse(Refusal.REPEATED, at)

@@ -190,7 +190,7 @@ def _take(into: Gathering, time: datetime, rule: _Vital, raw: Any, element: Any,
         code = rule.codes.get(str(word)) if isinstance(word, str | int) else None
         if code is None:
             return into.refuse(Refusal.UNKNOWN_CODE, place)
-        return into.add(time, rule.vital, code, rule.unit, place)
+        return into.add(time, rule.vital, code, rule.unit, place, within=at.removesuffix("."))
     unit = rule.unit
     if rule.unit_path is not None:
         word = _answer(into, "unit", rule.unit_path, element, at)
@@ -201,7 +201,7 @@ def _take(into: Gathering, time: datetime, rule: _Vital, raw: Any, element: Any,
         if found is None:
             return into.refuse(Refusal.UNKNOWN_UNIT, where)
         unit = found
-    return into.add(time, rule.vital, raw, unit, place)
+    return into.add(time, rule.vital, raw, unit, place, within=at.removesuffix("."))
 
 
 def from_file(file: pathlib.Path) -> Template:

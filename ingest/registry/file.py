@@ -4,99 +4,125 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections import Counter
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ingest.ports import VigieError
-from ingest.readings import SPECS
-from ingest.registry.entities import Device, Entity, Model, Patient
+from ingest.registry import rules
+from ingest.registry.draft import BadRegistryFile, Draft, convert
+from ingest.registry.entities import Device, Entity, Model, Patient, kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-TABLES: dict[str, type[Entity]] = {"patients": Patient, "devices": Device, "models": Model}
-PLACES = 10
-# Enough to notice a name or a telephone number; the mail server has the last word.
-ADDRESS = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^@\s<>,;]+")
-
-
-class BadRegistryFile(VigieError):
-    """The file is not a registry; each line says where, and what would be right."""
-
-    def __init__(self, path: Path, faults: list[str]) -> None:
-        shown = faults[:PLACES]
-        if len(faults) > PLACES:
-            shown.append(f"and {len(faults) - PLACES} more")
-        super().__init__("\n  ".join([f"{path}: nothing was imported:", *shown]))
+# In the order in which a file is written; any order is read.
+TABLES: dict[str, type[Entity]] = {"models": Model, "patients": Patient, "devices": Device}
+_HEADER = re.compile(r"^\s*\[\[\s*(\w+)\s*\]\]")
 
 
 def read(path: Path) -> list[Entity]:
-    """Read a registry file. Raises BadRegistryFile with every fault that it has."""
+    """Read a registry file. Raises BadRegistryFile with every fault that it has by itself."""
+    draft = parse(path)
+    named: set[tuple[str, str]] = set()
+    for place, entity, _ in draft.entries:
+        draft.faults += [f"{place}: {fault}" for fault in rules.faults(entity)]
+        if (kind(entity), entity.id) in named:
+            draft.faults.append(f"{place}: {kind(entity)} `{entity.id}` is there twice")
+        named.add((kind(entity), entity.id))
+    if draft.faults:
+        raise BadRegistryFile(path, draft.faults)
+    return [entry.entity for entry in draft.entries]
+
+
+def parse(path: Path) -> Draft:
+    """Read what can be read. Raises BadRegistryFile for a file that is not TOML."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content = tomllib.loads(text)
     except OSError as error:
         raise BadRegistryFile(path, [f"cannot be read: {error.strerror}"]) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRegistryFile(path, [f"not TOML: {error}"]) from None
-    faults = [
+    draft = Draft()
+    draft.faults += [
         f"unknown table `{name}`; there are {', '.join(TABLES)}"
         for name in content
         if name not in TABLES
     ]
-    entities: list[Entity] = []
-    for table, kind in TABLES.items():
-        for entity in _entities(table, kind, content.get(table, []), faults):
-            if isinstance(entity, Device):
-                faults += _device_faults(entity)
-            elif isinstance(entity, Patient):
-                faults += _patient_faults(entity)
-            entities.append(entity)
-    named = Counter((type(entity).__name__.lower(), entity.id) for entity in entities)
-    faults += [f"{kind} `{name}` is there {n} times" for (kind, name), n in named.items() if n > 1]
-    if faults:
-        raise BadRegistryFile(path, faults)
-    return entities
+    lines = _lines(text)
+    for table, type_ in TABLES.items():
+        _take(draft, table, type_, content.get(table, []), lines[table])
+    return draft
 
 
-def _entities(table: str, kind: type[Entity], rows: Any, faults: list[str]) -> Iterator[Entity]:
+def write(entities: Iterable[Entity]) -> str:
+    """Write entries as a registry file, which reads back as the same entries."""
+    ordered = sorted(entities, key=lambda one: (_ORDER.index(type(one)), one.id))
+    return "\n".join(_entry(one) for one in ordered)
+
+
+_ORDER = list(TABLES.values())
+
+
+def _take(draft: Draft, table: str, type_: type[Entity], rows: Any, lines: list[int]) -> None:
     if not isinstance(rows, list):
-        faults.append(f"`{table}` must be written as [[{table}]]")
+        draft.faults.append(f"`{table}` must be written as [[{table}]]")
         return
     for number, row in enumerate(rows, 1):
+        place = f"{table}[{number}]"
+        if len(lines) == len(rows):
+            place = f"line {lines[number - 1]}, {place}"
+        if not isinstance(row, dict):
+            draft.faults.append(f"{place}: must be written as [[{table}]]")
+            continue
         try:
-            # The schema's name is for Kafka; a file does not carry it.
-            yield msgspec.convert({**row, "schema": _tag(kind)}, kind)
-        except (msgspec.ValidationError, TypeError) as error:
-            faults.append(f"{table}[{number}]: {error}")
+            draft.entries.append(convert(row, type_, place))
+        except msgspec.ValidationError as error:
+            draft.faults.append(f"{place}: {error}")
 
 
-def _tag(kind: type[Entity]) -> str:
-    return str(kind.__struct_config__.tag)
+def _lines(text: str) -> dict[str, list[int]]:
+    """Find by table the lines on which its entries begin; wrong only inside a text of many lines.
+
+    Then there are more lines than entries, and no line is told.
+    """
+    found: dict[str, list[int]] = {table: [] for table in TABLES}
+    for number, line in enumerate(text.splitlines(), 1):
+        header = _HEADER.match(line)
+        if header is not None and header[1] in found:
+            found[header[1]].append(number)
+    return found
 
 
-def _patient_faults(patient: Patient) -> Iterator[str]:
-    """Find a mail address that is none, and limits that every value or none would break."""
-    if patient.physician is not None and not ADDRESS.fullmatch(patient.physician):
-        yield f"patient `{patient.id}`: `physician` must be a mail address"
-    for vital, limit in patient.limits.items():
-        bounds = [bound for bound in (limit.low, limit.high) if bound is not None]
-        if not bounds or not all(bound in SPECS[vital].hard for bound in bounds):
-            low, high = SPECS[vital].hard
-            yield f"patient `{patient.id}`: limits of {vital} lie between {low:g} and {high:g}"
-        elif bounds != sorted(bounds):
-            yield f"patient `{patient.id}`: the low limit of {vital} is above the high one"
+def _entry(entity: Entity) -> str:
+    # All of it is told, also what is usual: what a file does not tell stays as it is.
+    names = {one.name: one.encode_name for one in msgspec.structs.fields(entity)}
+    told = {names[name]: value for name, value in msgspec.structs.asdict(entity).items()}
+    fields = {name: msgspec.to_builtins(v) for name, v in told.items() if v is not None}
+    table = next(name for name, type_ in TABLES.items() if type_ is type(entity))
+    pairs = (f"{name} = {_value(value)}\n" for name, value in fields.items())
+    return f"[[{table}]]\n{''.join(pairs)}"
 
 
-def _device_faults(device: Device) -> Iterator[str]:
-    """Find assignments that end before they begin, or that overlap."""
-    for one in device.assignments:
-        if one.until is not None and one.until <= one.start:
-            yield f"device `{device.id}`: an assignment ends before it begins"
-    ordered = sorted(device.assignments, key=lambda one: one.start)
-    for before, after in pairwise(ordered):
-        if before.until is None or before.until > after.start:
-            yield f"device `{device.id}`: two assignments overlap"
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, str):
+        return f'"{"".join(_escaped(value))}"'
+    if isinstance(value, dict):
+        pairs = ", ".join(f"{name} = {_value(one)}" for name, one in value.items())
+        return f"{{ {pairs} }}" if pairs else "{}"
+    return f"[{', '.join(_value(one) for one in value)}]"
+
+
+def _escaped(text: str) -> Iterator[str]:
+    for character in text:
+        if character in '"\\':
+            yield f"\\{character}"
+        elif character.isprintable():
+            yield character
+        else:
+            yield f"\\U{ord(character):08X}"

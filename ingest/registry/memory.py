@@ -62,10 +62,15 @@ class Registry:
         return found
 
     def newest(self, patient: str) -> Patient:
-        """Return a patient's settings of now; a patient without any gets the defaults."""
+        """Return a patient's settings of now; a patient without any gets the defaults.
+
+        One who was removed agrees to nothing: what the log still holds of an erased patient must
+        not come back into the tables.
+        """
         records = self._patients.get(patient)
-        found = records[-1] if records else None
-        return found if found is not None else Patient(patient)
+        if not records:
+            return Patient(patient)
+        return records[-1] or Patient(patient, consents=())
 
     def patient(self, patient: str, revision: int) -> Patient:
         """Return the settings that held at a revision; a patient without any gets the defaults."""

@@ -1,4 +1,4 @@
-"""Changing the registry of a running system, and waiting until every gateway knows."""
+"""The registry's topic: what stands in it, and whether every gateway knows."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ingest import kafka
-from ingest.codec import Tick, decode_record, decode_registry, encode
+from ingest.codec import Tick, decode_record, decode_registry
 from ingest.ports import MalformedRecord
-from ingest.registry.entities import Entity, key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
+    from ingest.registry.entities import Entity
 
 # A gateway that runs has ticked within so long (it does so every two seconds).
 ALIVE = timedelta(seconds=6)
@@ -21,10 +19,10 @@ ALIVE = timedelta(seconds=6)
 CONFIRM_SECONDS = 10.0
 
 
-async def everything(address: str) -> dict[bytes, Entity]:
+async def everything(address: str, topic: str = kafka.REGISTRY) -> dict[bytes, Entity]:
     """Read the registry as it is now, by key. Raises LogUnavailable."""
     found: dict[bytes, Entity] = {}
-    async with kafka.reading(address, kafka.REGISTRY) as reader:
+    async with kafka.reading(address, topic) as reader:
         end = (await reader.ends())[0]
         reader.seek({0: 0})
         while (await reader.places())[0] < end:
@@ -40,22 +38,13 @@ async def everything(address: str) -> dict[bytes, Entity]:
     return found
 
 
-async def change(address: str, entities: Iterable[Entity]) -> tuple[int, int]:
-    """Write what is new or different; returns how many, and the revision from there on.
+async def revision(address: str, topic: str = kafka.REGISTRY) -> int:
+    """Return the revision that holds from now on: the place after the newest record.
 
-    Raises LogUnavailable; what was written by then stays, and the import can be repeated.
+    Raises LogUnavailable.
     """
-    known = await everything(address)
-    changed = [entity for entity in entities if known.get(key(entity)) != entity]
-    async with kafka.producing(address) as producer:
-        sent = [
-            await producer.send(kafka.REGISTRY, encode(entity), partition=0, key=key(entity))
-            for entity in changed
-        ]
-        for future in sent:
-            await future
-    async with kafka.reading(address, kafka.REGISTRY) as reader:
-        return len(changed), (await reader.ends())[0]
+    async with kafka.reading(address, topic) as reader:
+        return (await reader.ends())[0]
 
 
 async def confirmed(address: str, revision: int, seconds: float = CONFIRM_SECONDS) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest import quarantine
+from ingest.quarantine import search as quarantine
 from ingest.readings import Refusal
 from tests.devices import Outsider, instant
 from tests.waiting import wait_until

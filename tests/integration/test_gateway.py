@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from ingest import quarantine
+from ingest.quarantine import search as quarantine
 from ingest.readings import Refusal
 from tests.devices import Outsider, instant
 from tests.integration.broker import Broker

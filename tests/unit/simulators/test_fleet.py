@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ingest.ports import SettingError
-from simulators.fleet import Account, as_json, enrolled, make_room
+from simulators.fleet import Account, enrolled, make_room
 from simulators.fleet_device import Devices, FleetDevice
+from simulators.fleet_screen import as_json
 
 if TYPE_CHECKING:
     from pathlib import Path

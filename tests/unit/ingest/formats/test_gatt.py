@@ -101,6 +101,7 @@ def test_another_unit_is_converted_exactly_and_the_original_kept(
 def test_a_special_sfloat_is_absent_and_never_a_number(special: str) -> None:
     decoded = read(notified("2a35", f"04 {special} {special} 5D00 {special}"))
     [instant] = decoded.instants
+    assert decoded.places == ["notifications[0]"]
     assert instant.values == {Vital.MEAN_PRESSURE: 93.0}
     assert told(decoded) == [
         (".systolic", "absent"),

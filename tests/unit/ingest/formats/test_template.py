@@ -84,6 +84,7 @@ def test_a_list_of_samples_comes_by_element_with_its_units(tmp_path: pathlib.Pat
     )
     assert decoded.seq == 12
     first, second = decoded.instants
+    assert decoded.places == ["samples[0]", "samples[1]"]
     assert first.values == {Vital.HEART_RATE: 72.0, Vital.TEMPERATURE: 37.0}
     assert first.original == {Vital.TEMPERATURE: Original(98.6, "[degF]")}
     assert second.values == {Vital.TEMPERATURE: 36.9}

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ingest.readings import Vital
-from ingest.registry import file, health_store, importing, sheet
+from ingest.registry import file, health_store, importing, rules, sheet
 from ingest.registry.draft import BadRegistryFile
 from ingest.registry.entities import (
     USUAL,
@@ -62,6 +63,60 @@ def test_any_patient_or_device_reads_back_from_a_table(
     draft = sheet.parse(written(tmp_path, sheet.write([normal(entity)])))
     assert draft.faults == []
     assert [normal(entry.entity) for entry in draft.entries] == [normal(entity)]
+
+
+def judged(path: Path) -> None:
+    """Read a file and look for faults, as an import does before it asks the database."""
+    try:
+        draft = importing.parse(path)
+    except BadRegistryFile:
+        return
+    for entry in draft.entries:
+        if not [*rules.faults(entry.entity)]:
+            normal(entry.entity)
+
+
+PIECES = (
+    'patient device p-1 m none ; .. / , " 1e999 nan -0 9999999999999999999999 \u00b2 spo2 88.. '
+    "spo2;88..nan 0001-01-01T00:00:00+14:00/ 9999-12-31T23:59:60-14:00/ true a<b@c.d> \x00"
+)
+HEAD = (
+    "kind,id,profile,physician,ens,spo2_scale,consents,limits,team,model,version,"
+    "clock_offset_seconds,revoked,assignments"
+)
+cells = st.sampled_from(PIECES.split(" "))
+rows = st.tuples(
+    st.sampled_from(["patient,p-1,", "device,d-1,,,,,,,,m,", ""]),
+    st.lists(st.lists(cells, max_size=3).map(" ".join), max_size=12).map(",".join),
+).map("".join)
+
+
+@given(st.lists(rows, max_size=3).map("\n".join) | st.text())
+@same_folder
+def test_any_table_ends_in_entries_or_in_faults(tmp_path: Path, text: str) -> None:
+    judged(written(tmp_path, f"{HEAD}\n{text}"))
+
+
+@given(
+    st.text()
+    | st.lists(cells, max_size=12).map(lambda some: "[[patients]]\nid = " + "\n".join(some))
+)
+@same_folder
+def test_any_text_as_toml_ends_in_entries_or_in_faults(tmp_path: Path, text: str) -> None:
+    judged(written(tmp_path, text, "ward.toml"))
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_at_the_end_of_the_calendar_is_a_fault(tmp_path: Path, time: str) -> None:
+    other = "2026-01-01T00:00:00Z"
+    text = (
+        f'[[devices]]\nid = "d"\nmodel = "m"\nassignments = [{{ patient = "p", from = "{time}" }},'
+        f' {{ patient = "p", from = "{other}", until = "{time}" }}]\n'
+        '[[models]]\nid = "m"\nmaker = "a"\nname = "a"\nformats = ["readings"]\n'
+        f'vitals = {{ spo2 = {{}} }}\nfrom = "{time}"\nuntil = "{time}"\n'
+    )
+    with pytest.raises(BadRegistryFile, match="a time lies outside the years 1900 to 2200"):
+        file.read(written(tmp_path, text, "ward.toml"))
 
 
 @given(entities.patients() | entities.devices() | entities.models())
