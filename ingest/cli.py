@@ -9,12 +9,14 @@ import typer
 from rich.console import Console
 
 from ingest import settings
+from ingest.erasure import cli as erase_cli
 from ingest.formats.cli import template
 from ingest.identity import cli as identity
 from ingest.quarantine import cli as quarantine
 from ingest.registry import audit_cli as audit
 from ingest.registry import cli as registry
-from ingest.registry import consent_cli, editing_cli, erase_cli, identity_cli
+from ingest.registry import consent_cli, editing_cli
+from ingest.vault import cli as identity_cli
 
 app = typer.Typer()
 topics = typer.Typer(help="Kafka topics.", no_args_is_help=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from ingest.registry import importing, office, store, topic
+from ingest.registry import office, store, topic
 from ingest.registry.consent import Basis
-from ingest.registry.draft import Draft, Entry
+from ingest.registry.files import importing
+from ingest.registry.files.draft import Draft, Entry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

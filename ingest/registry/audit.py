@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ingest.erasure.traces import concerns
 from ingest.ports import VigieError
-from ingest.registry.traces import concerns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

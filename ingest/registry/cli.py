@@ -76,8 +76,8 @@ def import_file(
 
     Example: vigie registry import ward.toml
     """
-    from ingest.registry import importing
-    from ingest.registry.draft import BadRegistryFile
+    from ingest.registry.files import importing
+    from ingest.registry.files.draft import BadRegistryFile
 
     in_force, console = settings.load(), Console()
     if check:
@@ -110,13 +110,14 @@ def export(
     Example: vigie registry export --format csv --out ward.csv
     """
     from ingest.ports import SettingError
-    from ingest.registry import file, office, sheet
+    from ingest.registry import office
     from ingest.registry.entities import Model
+    from ingest.registry.files import sheet, toml_file
 
     found = list(office.everything(settings.load()).values())
     if form is Form.CSV:
         found = [one for one in found if not isinstance(one, Model)]
-    text = file.write(found) if form is Form.TOML else sheet.write(found)
+    text = toml_file.write(found) if form is Form.TOML else sheet.write(found)
     if out is None:
         typer.echo(text, nl=False)
         return
@@ -184,11 +185,11 @@ def show(
     if as_json:
         typer.echo(msgspec.json.encode([*entities, *worn]).decode())
         return
-    from ingest.registry import file
+    from ingest.registry.files import toml_file
 
-    typer.echo(file.write(entities), nl=False)
+    typer.echo(toml_file.write(entities), nl=False)
     if worn:
-        typer.echo("\n# wears, or wore:\n" + file.write(worn), nl=False)
+        typer.echo("\n# wears, or wore:\n" + toml_file.write(worn), nl=False)
 
 
 @app.command()
@@ -201,7 +202,7 @@ def adopt(by: By) -> None:
     Example: vigie registry adopt
     """
     from ingest.registry import adopting
-    from ingest.registry.draft import BadRegistryFile
+    from ingest.registry.files.draft import BadRegistryFile
 
     in_force = settings.load()
     told, faults = adopting.run(in_force, by=by)

@@ -156,7 +156,8 @@ def list_models(
 
     Example: vigie registry models bedside-monitor
     """
-    from ingest.registry import file, health_store
+    from ingest.registry import health_store
+    from ingest.registry.files import toml_file
     from ingest.registry.rules import stamp
     from ingest.registry.store import NotInRegistry
 
@@ -170,7 +171,7 @@ def list_models(
     if as_json:
         typer.echo(msgspec.json.encode(found).decode())
     elif model is not None:
-        typer.echo(file.write(found), nl=False)
+        typer.echo(toml_file.write(found), nl=False)
     else:
         table = Table("model", "maker", "name", "formats", "listed (UTC)")
         for one in found:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import structlog
 
 from ingest import kafka
-from ingest.registry import adopting, database, file, office, publish, store, topic
+from ingest.registry import adopting, database, office, publish, store, topic
 from ingest.registry.consent import Basis
 from ingest.registry.entities import Model, key
+from ingest.registry.files import toml_file
 
 if TYPE_CHECKING:
     from ingest.registry.database import Connection
@@ -38,7 +39,7 @@ def install(settings: Settings, log: str = kafka.REGISTRY) -> int:
     loss of Kafka; and empty tables adopt what an earlier Vigie has left in the topic. Waits for no
     gateway. `log` names the registry's topic. Raises RegistryUnavailable, LogUnavailable.
     """
-    shipped = file.read(SHIPPED)
+    shipped = toml_file.read(SHIPPED)
     is_empty = not asyncio.run(topic.revision(settings.kafka, log))
     with database.transaction(settings.database, change=True) as connection:
         known = store.read(connection)

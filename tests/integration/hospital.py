@@ -12,12 +12,14 @@ import psycopg
 
 from ingest import kafka as log
 from ingest.codec import Bundle, Message, Refused, Rejected, Tick, encode
+from ingest.erasure import erase
 from ingest.readings import Instant, Refusal, Vital
-from ingest.registry import erase, identity, identity_desk, office
+from ingest.registry import office
 from ingest.registry.consent import Basis
 from ingest.registry.entities import Assignment, Device, Format, Listing, Member, Model, Patient
-from ingest.registry.vault import new_key
 from ingest.settings import Settings
+from ingest.vault import desk, identity
+from ingest.vault.sealing import new_key
 from streams import migrations
 from tests.integration import erasing
 
@@ -89,8 +91,8 @@ class Hospital:
             f"{self.stays},Martin-Qqvw,Paul,1950-01-02,M,,\n",
             encoding="utf-8",
         )
-        identity_desk.take_in(self.settings, file, by="site")
-        identity_desk.look_at(self.settings, self.gone, by="nurse", why="call back")
+        desk.take_in(self.settings, file, by="site")
+        desk.look_at(self.settings, self.gone, by="nurse", why="call back")
 
 
 def founded(kafka: str, database: str, folder: Path) -> Hospital:

@@ -14,7 +14,8 @@ import psycopg
 import pytest
 
 from ingest import kafka as log
-from ingest.registry import audit, database, erase, office, topic, traces
+from ingest.erasure import erase, traces
+from ingest.registry import audit, database, office, topic
 from ingest.registry.audit import ChainBroken
 from ingest.registry.entities import Device, Patient, Purpose, key
 from ingest.settings import Settings

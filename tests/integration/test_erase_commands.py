@@ -12,9 +12,11 @@ from typer.testing import CliRunner
 
 import vigie
 from ingest import kafka as log
-from ingest.registry import audit, database, erase, identity, office
+from ingest.erasure import erase
+from ingest.registry import audit, database, office
 from ingest.registry.entities import Patient, key
-from ingest.registry.vault import new_key
+from ingest.vault import identity
+from ingest.vault.sealing import new_key
 from tests.devices import Outsider, instant
 from tests.integration.hospital import INS, NAME, WHY, Hospital, founded
 from tests.waiting import wait_until

@@ -9,9 +9,9 @@ import psycopg
 import pytest
 
 from ingest import kafka
-from ingest.registry import identities, identity
-from ingest.registry.identity import Identity, Ins, Sex
-from ingest.registry.vault import SealBroken, Vault, WrongVaultKey, new_key
+from ingest.vault import identities, identity
+from ingest.vault.identity import Identity, Ins, Sex
+from ingest.vault.sealing import SealBroken, Vault, WrongVaultKey, new_key
 from streams import migrations
 
 if TYPE_CHECKING:

@@ -25,17 +25,13 @@ from ingest.registry import (
     consent,
     database,
     editing,
-    file,
     health_store,
-    importing,
     office,
     publish,
-    sheet,
     store,
     topic,
 )
 from ingest.registry.consent import Basis
-from ingest.registry.draft import BadRegistryFile
 from ingest.registry.entities import (
     USUAL,
     Limit,
@@ -45,6 +41,8 @@ from ingest.registry.entities import (
     Purpose,
     key,
 )
+from ingest.registry.files import importing, sheet, toml_file
+from ingest.registry.files.draft import BadRegistryFile
 from ingest.settings import Settings
 from tests import entities
 from tests.integration.registry_site import JANUARY, JUNE, RegistrySite
@@ -367,12 +365,12 @@ def test_a_thousand_patients_go_out_and_come_back_as_they_were(
 ) -> None:
     entities = ward(site, 1000)
     toml, table = tmp_path / "ward.toml", tmp_path / "ward.csv"
-    toml.write_text(file.write(entities), encoding="utf-8")
+    toml.write_text(toml_file.write(entities), encoding="utf-8")
     report, told, _ = importing.run(site.settings, toml, by="tester", keep_going=False)
     assert (report.entries, told.changed, report.faults) == (2001, 2000, [])
     known = office.everything(site.settings)
     assert known == {key(one): one for one in entities}
-    assert file.write(known.values()) == file.write(entities)
+    assert toml_file.write(known.values()) == toml_file.write(entities)
     table.write_text(sheet.write(known.values()), encoding="utf-8")
     for path, count in ((toml, 2001), (table, 2000)):
         report = importing.check(site.settings, path)
@@ -416,7 +414,7 @@ def test_a_bad_entry_is_left_out_with_what_hangs_on_it_and_the_good_ones_stay(
 ) -> None:
     one, two = site.device(1, (1, JANUARY, None)), site.device(2, (2, JANUARY, None))
     bad = site.patient(1, physician="nobody")
-    text = file.write([site.model, bad, site.patient(2), one, two])
+    text = toml_file.write([site.model, bad, site.patient(2), one, two])
     with pytest.raises(BadRegistryFile, match="`physician` must be a mail address"):
         imported(site, tmp_path, text)
     assert key(two) not in office.everything(site.settings)

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from ingest import kafka
-from ingest.registry import removal, traces
+from ingest.erasure import removal, traces
 from streams import migrations
 from tests.integration import erasing
 

@@ -10,8 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest.readings import Vital
-from ingest.registry import file, health_store, importing, rules, sheet
-from ingest.registry.draft import BadRegistryFile
+from ingest.registry import health_store, rules
 from ingest.registry.entities import (
     USUAL,
     Assignment,
@@ -24,6 +23,9 @@ from ingest.registry.entities import (
     Profile,
     Purpose,
 )
+from ingest.registry.files import importing, sheet
+from ingest.registry.files import toml_file as file
+from ingest.registry.files.draft import BadRegistryFile
 from ingest.registry.store import normal
 from tests import entities
 

@@ -22,28 +22,27 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ingest import kafka
+from ingest.erasure import removal, traces
 from ingest.ports import VigieError
 from ingest.registry import (
     audit,
     database,
-    identities,
     office,
-    removal,
     store,
     store_devices,
-    traces,
 )
 from ingest.registry.consent import Basis
 from ingest.registry.entities import Patient, key
-from ingest.registry.identity_file import PSEUDONYM
-from ingest.registry.vault import Vault
+from ingest.vault import identities
+from ingest.vault.file import PSEUDONYM
+from ingest.vault.sealing import Vault
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable, Iterable
 
+    from ingest.erasure.traces import Left
     from ingest.registry.database import Connection
-    from ingest.registry.traces import Left
     from ingest.settings import Settings
 
 # Ticks come every two seconds, and with a change at once; a worker may have something to catch up.

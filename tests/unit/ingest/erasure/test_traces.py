@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from ingest import kafka
-from ingest.registry.traces import gone, names
+from ingest.erasure.traces import gone, names
 
 WRITTEN = datetime(2026, 11, 24, 3, tzinfo=UTC)
 DAY = 24 * 60 * 60 * 1000

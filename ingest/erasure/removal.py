@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from ingest import kafka
 from ingest.codec import decode_rejected
+from ingest.erasure.traces import concerns
 from ingest.ports import MalformedRecord
-from ingest.registry.traces import concerns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ingest.registry.database import Connection
-    from ingest.registry.vault import Marks
+    from ingest.vault.sealing import Marks
 
 # Columns that hold a patient's pseudonym: `patient` everywhere, `id` in the patients' own table.
 OWNED = """

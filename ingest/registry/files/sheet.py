@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ingest.registry.cells import DEVICE, DEVICE_CELLS, PATIENT, PATIENT_CELLS
-from ingest.registry.draft import BadRegistryFile, Draft, convert
 from ingest.registry.entities import Device, Entity, Patient
+from ingest.registry.files.cells import DEVICE, DEVICE_CELLS, PATIENT, PATIENT_CELLS
+from ingest.registry.files.draft import BadRegistryFile, Draft, convert
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,7 +13,7 @@ import tomllib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ingest.ports import VigieError
-from ingest.registry.identity import FIELDS, BadIdentity, Identity, read
+from ingest.vault.identity import FIELDS, BadIdentity, Identity, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

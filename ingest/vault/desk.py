@@ -9,21 +9,23 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ingest.ports import VigieError
-from ingest.registry import audit, database, identities, identity_file, store, vault
+from ingest.registry import audit, database, store
 from ingest.registry.entities import Patient, key
-from ingest.registry.identity import read_ins
-from ingest.registry.identity_file import BadIdentityFile
-from ingest.registry.vault import Vault
+from ingest.vault import file as identity_file
+from ingest.vault import identities, sealing
+from ingest.vault.file import BadIdentityFile
+from ingest.vault.identity import read_ins
+from ingest.vault.sealing import Vault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from ingest.registry.database import Connection
-    from ingest.registry.identities import Kept
-    from ingest.registry.identity import Identity, Ins
-    from ingest.registry.identity_file import Line
     from ingest.settings import Settings
+    from ingest.vault.file import Line
+    from ingest.vault.identities import Kept
+    from ingest.vault.identity import Identity, Ins
 
 
 class NoIdentity(VigieError):
@@ -83,7 +85,7 @@ def remove(settings: Settings, patient: str, *, by: str, why: str) -> None:
 
 def rekey(settings: Settings, old_key_file: Path, *, by: str, why: str) -> int:
     """Put every data key under the vault key in force; returns how many. Raises WrongVaultKey."""
-    new, old = Vault(settings.vault_key), vault.from_file(old_key_file)
+    new, old = Vault(settings.vault_key), sealing.from_file(old_key_file)
     with database.transaction(settings.database, change=True) as connection:
         count = identities.rekey(connection, new, old)
         change = {"key_version": [old.version, new.version], "identities": count}

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.registry import identity, identity_file
-from ingest.registry.identity import BadIdentity, Identity, Ins, Sex, control_key, read
-from ingest.registry.identity_file import BadIdentityFile
-from ingest.registry.vault import Vault, new_key
+from ingest.vault import file as identity_file
+from ingest.vault import identity
+from ingest.vault.file import BadIdentityFile
+from ingest.vault.identity import BadIdentity, Identity, Ins, Sex, control_key, read
+from ingest.vault.sealing import Vault, new_key
 
 if TYPE_CHECKING:
     from pathlib import Path

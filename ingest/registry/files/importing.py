@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ingest.registry import database, file, office, sheet, store
+from ingest.registry import database, office, store
 from ingest.registry.consent import Basis
-from ingest.registry.draft import BadRegistryFile
+from ingest.registry.files import sheet, toml_file
+from ingest.registry.files.draft import BadRegistryFile
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ingest.registry.database import Connection
-    from ingest.registry.draft import Draft
     from ingest.registry.entities import Entity
+    from ingest.registry.files.draft import Draft
     from ingest.registry.office import NotFollowed, Told
     from ingest.settings import Settings
 
@@ -30,7 +31,7 @@ class Report:
 
 def parse(path: Path) -> Draft:
     """Read a registry file: a table if it is called `.csv`, else TOML. Raises BadRegistryFile."""
-    return sheet.parse(path) if path.suffix.lower() == ".csv" else file.parse(path)
+    return sheet.parse(path) if path.suffix.lower() == ".csv" else toml_file.parse(path)
 
 
 def check(settings: Settings, path: Path) -> Report:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ingest.registry import rules
-from ingest.registry.draft import BadRegistryFile, Draft, convert
 from ingest.registry.entities import Device, Entity, Model, Patient, kind
+from ingest.registry.files.draft import BadRegistryFile, Draft, convert
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -14,7 +14,7 @@ from rich.table import Table
 from ingest import settings
 
 if TYPE_CHECKING:
-    from ingest.registry.identity import Identity
+    from ingest.vault.identity import Identity
 
 app = typer.Typer(help="Who patients are, sealed under the vault key.", no_args_is_help=True)
 
@@ -32,9 +32,9 @@ def new_key() -> None:
 
     Example: vigie identity new-key > /etc/vigie/vault.key
     """
-    from ingest.registry import vault
+    from ingest.vault import sealing
 
-    typer.echo(vault.new_key())
+    typer.echo(sealing.new_key())
 
 
 @app.command("import")
@@ -49,9 +49,9 @@ def import_file(
 
     Example: vigie identity import identities.csv --by "reception, M. Leroy"
     """
-    from ingest.registry import identity_desk
+    from ingest.vault import desk
 
-    kept = identity_desk.take_in(settings.load(), file, by=by)
+    kept = desk.take_in(settings.load(), file, by=by)
     Console().print(f"{kept.new} new, {kept.changed} changed, {kept.same} as they were")
 
 
@@ -61,9 +61,9 @@ def show(patient: Pseudonym, by: By, why: Why = "looked at", *, as_json: Json = 
 
     Example: vigie identity show p-0042 --why "call back after an alert"
     """
-    from ingest.registry import identity_desk
+    from ingest.vault import desk
 
-    person = identity_desk.look_at(settings.load(), patient, by=by, why=why)
+    person = desk.look_at(settings.load(), patient, by=by, why=why)
     if as_json:
         typer.echo(msgspec.json.encode(person).decode())
     else:
@@ -86,9 +86,9 @@ def find(
 
     Example: vigie identity find
     """
-    from ingest.registry import identity_desk
+    from ingest.vault import desk
 
-    found = identity_desk.find(settings.load(), ins, oid, by=by, why=why)
+    found = desk.find(settings.load(), ins, oid, by=by, why=why)
     if found is None:
         Console(stderr=True).print("no patient has this INS")
         raise typer.Exit(1)
@@ -107,11 +107,11 @@ def remove(
 
     Example: vigie identity remove p-0042 --why "entered twice"
     """
-    from ingest.registry import identity_desk
+    from ingest.vault import desk
 
     if not yes:
         typer.confirm("Nobody can read this identity again. Remove it?", abort=True)
-    identity_desk.remove(settings.load(), patient, by=by, why=why)
+    desk.remove(settings.load(), patient, by=by, why=why)
     Console().print("removed")
 
 
@@ -128,9 +128,9 @@ def rekey(
 
     Example: VIGIE_VAULT_KEY_FILE=new.key vigie identity rekey --old-key-file old.key
     """
-    from ingest.registry import identity_desk
+    from ingest.vault import desk
 
-    count = identity_desk.rekey(settings.load(), old_key_file, by=by, why=why)
+    count = desk.rekey(settings.load(), old_key_file, by=by, why=why)
     Console().print(f"{count} identities are under the new key; the old one opens nothing now")
 
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.ports import SettingError
-from ingest.registry import vault
-from ingest.registry.vault import SealBroken, Vault, VaultKeyMissing, new_key
+from ingest.vault import sealing
+from ingest.vault.sealing import SealBroken, Vault, VaultKeyMissing, new_key
 
 KEY = new_key()
 VAULT = Vault(KEY)
@@ -123,4 +123,4 @@ def test_without_a_key_the_error_says_where_one_comes_from() -> None:
 def test_a_vault_tells_its_key_to_nobody() -> None:
     assert KEY not in repr(VAULT)
     assert KEY not in str(vars(VAULT))
-    assert KEY not in str(vault.WrongVaultKey())
+    assert KEY not in str(sealing.WrongVaultKey())

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ingest.registry import identity
-from ingest.registry.vault import Vault, WrongVaultKey
+from ingest.vault import identity
+from ingest.vault.sealing import Vault, WrongVaultKey
 
 if TYPE_CHECKING:
     from ingest.registry.database import Connection
-    from ingest.registry.identity import Identity, Ins
-    from ingest.registry.vault import Marks
+    from ingest.vault.identity import Identity, Ins
+    from ingest.vault.sealing import Marks
 
 FIELD = "identity"
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from ingest import settings
 
 if TYPE_CHECKING:
-    from ingest.registry.traces import Left
+    from ingest.erasure.traces import Left
 
 
 def erase(
@@ -38,7 +38,7 @@ def erase(
 
     Example: vigie registry erase p-0042 --verify --json
     """
-    from ingest.registry import erase as work
+    from ingest.erasure import erase as work
 
     in_force, console = settings.load(), Console(stderr=as_json)
     erased = None

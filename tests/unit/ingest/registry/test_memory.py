@@ -9,9 +9,9 @@ import pytest
 
 from ingest.codec import decode_registry, encode
 from ingest.readings import Refusal, Vital
-from ingest.registry import file as registry_file
-from ingest.registry.draft import BadRegistryFile
 from ingest.registry.entities import Assignment, Device, Limit, Patient, Profile, key
+from ingest.registry.files import toml_file as registry_file
+from ingest.registry.files.draft import BadRegistryFile
 from ingest.registry.memory import Registry
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Erasing a patient, and the proof of what is left."""

@@ -1,0 +1,1 @@
+"""The registry as files: TOML and CSV in, report, and out again."""

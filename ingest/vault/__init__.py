@@ -1,0 +1,1 @@
+"""Who patients are, kept apart from everything else and sealed."""
