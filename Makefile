@@ -8,10 +8,10 @@ VIGIE := $(VENV)/bin/vigie
 # They are looked for beside the checkout, unless VIGIE_RECORDINGS names another folder.
 export VIGIE_RECORDINGS ?= $(wildcard $(abspath ../shared/data))
 
-.PHONY: help up down test check format lint types unit bench install servers clean
+.PHONY: help up down test check format lint types unit bench bench-peers drill fuzz install servers clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.complete ## the virtual environment with everything that Vigie needs
 
@@ -47,6 +47,18 @@ test: servers ## everything: make check, then the whole suite on real servers, b
 
 bench: servers ## speed, each figure as a ratio in one run; written to docs/performance.md by hand
 	@$(VENV)/bin/python -m tests.benchmarks
+
+bench-peers: servers ## the gateway beside Telegraf, built from source with Go (once, a minute or two)
+	@$(VENV)/bin/python -m tests.benchmarks.peers
+
+drill: servers ## 10,000 devices enrolled, 2,000 of them at once over mutual TLS (MINUTES=30, RATE=200)
+	@$(VENV)/bin/python -m tests.drills.fleet --minutes $(or $(MINUTES),30) --rate $(or $(RATE),200)
+
+fuzz: install ## coverage-guided fuzzing of every format (FORMAT=gatt for one, MINUTES=1 of each)
+	@$(VENV)/bin/python -c 'import atheris' 2>/dev/null || \
+	  $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fuzz]'
+	@for format in $(or $(FORMAT),vigie fhir omh gatt raw); do echo "== $$format"; \
+	  $(VENV)/bin/python -m tests.fuzz $$format --seconds $$((60 * $(or $(MINUTES),1))) || exit 1; done
 
 clean: ## remove caches (not the state in .vigie, not the environment)
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

@@ -70,7 +70,9 @@ def main() -> None:
     try:
         app()
     except VigieError as error:
-        Console(stderr=True).print(f"vigie: {error}", style="bold red", markup=False)
+        Console(stderr=True).print(
+            f"vigie: {error}", style="bold red", markup=False, soft_wrap=True
+        )
         sys.exit(1)
 
 

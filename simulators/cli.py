@@ -173,6 +173,50 @@ def load(
     _leave(admission.admit(people, plan, options, None))
 
 
+@simulate.command()
+def fleet(
+    devices: Annotated[int, typer.Option(min=1, help="How many connect, the first by name.")],
+    credentials: Annotated[
+        Path, typer.Option(help="What `vigie devices enroll --out` made: a folder for each device.")
+    ],
+    rate: Annotated[
+        float, typer.Option(min=0.1, help="Messages a second, of all devices.")
+    ] = 100.0,
+    minutes: Annotated[float, typer.Option(min=0.01, help="For how long they send.")] = 30.0,
+    seed: Seed = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+) -> None:
+    """Connect thousands of enrolled devices over mutual TLS, from one process, and have them send.
+
+    Exits with 1 when a connection ended, or a message has no receipt.
+
+    Example: vigie simulate fleet --devices 2000 --credentials devices --rate 200 --minutes 3
+    """
+    import asyncio
+
+    from rich.console import Console
+
+    from ingest import settings
+    from simulators import fleet as fleets
+    from simulators import fleet_screen
+
+    names = fleets.enrolled(credentials, devices)
+    fleets.make_room(devices)
+    url = settings.load().mqtt_tls
+    order = fleets.Order(url, names, rate, 60 * minutes, credentials, seed)
+    err = Console(stderr=True)
+    with err.status("connecting") as status:
+        one = fleets.Fleet(order, lambda account: status.update(fleet_screen.told(account)))
+        with fleets.stopping_on_signals(one):
+            account = asyncio.run(one.run())
+    if as_json:
+        typer.echo(fleet_screen.as_json(account))
+    else:
+        Console().print(fleet_screen.table(account))
+    if not account.whole:
+        raise typer.Exit(1)
+
+
 def _leave(outcome: Outcome) -> None:
     """Exit with 1 when something was not sent or has no receipt."""
     if not outcome.whole:

@@ -1,4 +1,4 @@
--- Who patients are: encrypted before it comes here (ingest/registry/vault.py), under a key that is
+-- Who patients are: encrypted before it comes here (ingest/vault/sealing.py), under a key that is
 -- never in the database. And what stays of a patient who was erased: proofs that name nobody.
 
 -- The site's root key, wrapped by the vault key. One row: a second vault key beside it would leave

@@ -1,5 +1,7 @@
 """How soon a physician's mail arrives, and a device's receipt, at a steady 200 messages a second.
 
+Receipts are timed once more at 1,000 messages a second, beside bare MQTT (`receipts.py`).
+
 The whole line runs as processes on servers of its own; only the mail server is in the benchmark,
 so that an arrival is timed when the last byte is there. Each ill patient is new: NEWS2 opens an
 alert at the first instant, so no onset delay is part of the figure.
@@ -8,7 +10,6 @@ alert at the first instant, so no onset delay is part of the figure.
 from __future__ import annotations
 
 import json
-import os
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 from aiosmtpd.controller import Controller
 
-from deploy.local import ports, processes
+from deploy.local import ports
+from tests.benchmarks import receipts
 from tests.benchmarks.figures import Latency
-from tests.benchmarks.places import running
+from tests.benchmarks.places import running, whole_line
 from tests.devices import Outsider, instant
-from tests.fix_line import Line
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
     from aiosmtpd.smtp import SMTP, Envelope, Session
     from rich.console import Console
+
+    from tests.benchmarks.figures import Figure
+    from tests.fix_line import Line
 
 PER_SECOND, DEVICES, ILL_EVERY = 200, 40, 50
 WELL = {"heart_rate": 72, "spo2": 97, "respiratory_rate": 15, "temperature": 36.8}
@@ -74,31 +78,22 @@ class Timed(Outsider):
         super()._receipt(client, userdata, message)
 
 
-def run(console: Console, seconds: float) -> Iterator[Latency]:
-    """Load the line for `seconds`, and time mails and receipts."""
+def run(console: Console, seconds: float) -> Iterator[Latency | Figure]:
+    """Load the line for `seconds`, and time mails and receipts; then receipts at 1,000 a second."""
     arrivals = Arrivals()
     port = ports.choose(None)
     mail = Controller(arrivals, hostname="127.0.0.1", port=port)
     mail.start()
     try:
         with running(console) as servers, TemporaryDirectory() as folder:
-            line = _line(servers, f"smtp://127.0.0.1:{port}", console)
-            mails, receipts = _load(line, Path(folder), seconds, arrivals, console)
+            line = whole_line(servers, console, {"VIGIE_SMTP": f"smtp://127.0.0.1:{port}"})
+            mails, waits = _load(line, Path(folder), seconds, arrivals, console)
+            faster = list(receipts.measured(line, Path(folder), seconds, console))
     finally:
         mail.stop()
     yield Latency(f"publish to mail, at {PER_SECOND} messages/s", tuple(mails))
-    yield Latency(f"publish to receipt, at {PER_SECOND} messages/s", tuple(receipts))
-
-
-def _line(servers: Any, smtp: str, console: Console) -> Line:
-    own = {"VIGIE_SMTP": smtp}
-    ends, simulated = processes.ends(servers.state, own)
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("VIGIE_")}
-    known = {**servers.environment, **ends, **own, "VIGIE_STATE": str(servers.state.folder)}
-    environment = kept | known
-    processes.prepare(environment, console.print)
-    processes.start(servers, [*simulated, *processes.LINE], environment, console.print)
-    return Line(servers, environment)
+    yield Latency(f"publish to receipt, at {PER_SECOND} messages/s", tuple(waits))
+    yield from faster
 
 
 def _load(

@@ -5,7 +5,6 @@ The bare loop has no Kafka, no database and no Faust: it is what the pure heart 
 
 from __future__ import annotations
 
-import os
 import random
 import tempfile
 from datetime import UTC, datetime, timedelta
@@ -20,7 +19,7 @@ from ingest.codec import Bundle, Message, decode_record, encode
 from ingest.readings import Instant, Vital
 from ingest.registry.entities import Patient
 from tests.benchmarks.figures import Figure, middle
-from tests.benchmarks.places import migrated, running
+from tests.benchmarks.places import migrated, running, spent
 from tests.integration.site import PARTITIONS, Site
 from tests.waiting import wait_until
 
@@ -105,26 +104,20 @@ def _worker(site: Site) -> Pace:
             return int(rows[0]) if rows else 0
 
         wait_until(lambda: applied() > 0, "the first commit", pause=0.005)
-        began, spent, first = perf_counter(), _spent(worker.process.pid), applied()
+        began, used, first = perf_counter(), spent(worker.process.pid), applied()
         wait_until(lambda: applied() >= site.sent, "all is applied", 300, pause=0.02)
         readings = (site.sent - first) * PER_BUNDLE * VITALS
         pace = Pace(
             readings / (perf_counter() - began),
-            readings / (_spent(worker.process.pid) - spent),
+            readings / (spent(worker.process.pid) - used),
         )
         worker.terminate()
     return pace
 
 
-def _spent(pid: int) -> float:
-    """Return the seconds of processor time that a process has used, from proc(5)."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def _bare(bundles: list[tuple[int, bytes]]) -> Pace:
     watches: dict[str, Watch] = {}
-    began, spent = perf_counter(), process_time()
+    began, used = perf_counter(), process_time()
     for _, value in bundles:
         record = decode_record(value)
         assert isinstance(record, Bundle)
@@ -136,4 +129,4 @@ def _bare(bundles: list[tuple[int, bytes]]) -> Pace:
             for instant in message.readings:
                 watch.observe(settings, message.device, instant)
     readings = MESSAGES * VITALS
-    return Pace(readings / (perf_counter() - began), readings / (process_time() - spent))
+    return Pace(readings / (perf_counter() - began), readings / (process_time() - used))
