@@ -6,14 +6,21 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec import structs
+
 from ingest import kafka
 from ingest.codec import Bundle, Message, Refused, Rejected, Tick, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from ingest.readings import Refusal
+
+
+# A Kafka of default settings takes 1 MiB. What a message says in ten bytes a bundle may need a
+# hundred for, and a record that Kafka refuses for its size would hold up the line for ever.
+BUNDLE_BYTES = 1_000_000
 
 
 class Outgoing(NamedTuple):
@@ -55,7 +62,8 @@ class Flush:
         """Encode what goes to Kafka; `now` (UTC) is written on what is only counted."""
         for topic, lane in ((kafka.READINGS, self.live), (kafka.BACKFILL, self.late)):
             for partition, messages in lane.items():
-                yield Outgoing(topic, encode(Bundle(gateway, tuple(messages))), partition)
+                for value in bundled(gateway, messages):
+                    yield Outgoing(topic, value, partition)
         for rejected in self.rejected:
             key = rejected.device.encode() or None
             yield Outgoing(kafka.REJECTED, encode(rejected), key=key)
@@ -65,6 +73,23 @@ class Flush:
                 kafka.REJECTED,
                 encode(Rejected("", "", (Refused(reason),), now, gateway, 0, b"", more=count - 1)),
             )
+
+
+def bundled(gateway: str, messages: Sequence[Message]) -> Iterator[bytes]:
+    """Encode messages of one partition, in order, in as many bundles as they need."""
+    value = encode(Bundle(gateway, tuple(messages)))
+    if len(value) <= BUNDLE_BYTES:
+        yield value
+    elif len(messages) > 1:
+        middle = len(messages) // 2
+        yield from bundled(gateway, messages[:middle])
+        yield from bundled(gateway, messages[middle:])
+    else:
+        # One instant has a kilobyte at most, so there is more than one.
+        (whole,) = messages
+        middle = len(whole.readings) // 2
+        for part in (whole.readings[:middle], whole.readings[middle:]):
+            yield from bundled(gateway, [structs.replace(whole, readings=part)])
 
 
 def ticks(gateway: str, time: datetime, revision: int) -> Iterator[Outgoing]:

@@ -11,7 +11,8 @@ from rich.console import Console
 from ingest import settings
 from ingest.erasure import cli as erase_cli
 from ingest.formats.cli import template
-from ingest.identity import cli as identity
+from ingest.identity import authority_cli as authority
+from ingest.identity import cli as devices
 from ingest.quarantine import cli as quarantine
 from ingest.registry import audit_cli as audit
 from ingest.registry import cli as registry
@@ -29,8 +30,8 @@ app.add_typer(registry.app, name="registry")
 app.add_typer(audit.app, name="audit")
 app.add_typer(identity_cli.app, name="identity")
 app.add_typer(quarantine.app, name="rejected")
-app.add_typer(identity.devices, name="devices", no_args_is_help=True)
-app.add_typer(identity.authority_app, name="authority", no_args_is_help=True)
+app.add_typer(devices.app, name="devices", no_args_is_help=True)
+app.add_typer(authority.app, name="authority", no_args_is_help=True)
 
 
 @app.command()

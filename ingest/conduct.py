@@ -36,13 +36,20 @@ class Conduct:
             return True
         if topic.endswith(presence.SUFFIX) and topic.startswith(PREFIX):
             device = topic.removeprefix(PREFIX).removesuffix(presence.SUFFIX)
-            self._presence.take(device, payload)
-            return True
+            if "/" not in device:  # else it is a template that is called so
+                self._presence.take(device, payload)
+                return True
         return False
 
     def over(self, passed: Passed, now: float) -> bool:
-        """Whether this message is above its device's quota."""
-        return self._quotas.over(passed.device, passed.values, now)
+        """Whether the live values of this message are above its device's quota.
+
+        Late ones do not count: a device that has much to catch up on is watched all the same.
+        """
+        values = passed.values
+        if passed.late:
+            values -= sum(len(i.values) for late in passed.late.values() for i in late)
+        return self._quotas.over(passed.device, values, now)
 
     def saw(self, passed: Passed, received: datetime, now: float) -> None:
         """Hold the device's clock against ours; only now and then of each device."""

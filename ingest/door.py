@@ -11,21 +11,23 @@ import msgspec
 import structlog
 
 from ingest.codec import Refused
-from ingest.formats.port import Decoded
-from ingest.readings import Instant, Quality, Refusal
+from ingest.formats.port import Decoded, limited
+from ingest.readings import SPECS, Instant, Quality, Refusal
+from ingest.topics import PREFIX
+from ingest.units import plain
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from ingest.formats.catalogue import Formats
     from ingest.formats.port import Decode
-    from ingest.registry.entities import Format
+    from ingest.readings import Vital
+    from ingest.registry.entities import Format, Listing
     from ingest.registry.memory import Registry
     from ingest.registry.standing import Standing, Wearer
 
 log = structlog.get_logger()
 
-PREFIX = "vigie/v1/"
 # Topics that were taken apart are remembered, up to so many: a stranger can invent any number.
 WAYS = 100_000
 
@@ -69,23 +71,28 @@ class Door:
         if way is None:
             way = self._way(topic)
         if isinstance(way, Refusal):
-            return _shut("", way)
+            return self._nowhere(topic, way, received)
         standing = self._registry.standing(way.device)
-        closed = standing.closed(way.format, received)
-        if closed is not None:
-            decoded = self._decoded(way, payload, received)
-            passed = _shut(way.device, closed, decoded.seq, decoded.id)
-            passed.secret = _silent(standing, received)
-            return passed
         offset = standing.offset
         decoded = self._decoded(way, payload, received if offset is None else received - offset)
+        closed = standing.closed(way.format, received)
+        if closed is not None:
+            return _closed(way.device, closed, decoded, standing, received)
         passed = Passed(way.device, decoded.seq, decoded.id, refused=decoded.refused)
+        faulty = bool(decoded.refused)
         if standing.simple is None or not _all_live(passed, decoded, standing.simple, received):
             for place, instant in zip(decoded.places, decoded.instants, strict=True):
                 _sort(passed, place, instant, standing, received)
-        if passed.refused and not passed.secret:
-            passed.secret = _silent(standing, received)
+        if passed.refused:
+            limited(passed.refused)
+            passed.secret = passed.secret or standing.silent(received, faulty=faulty)
         return passed
+
+    def _nowhere(self, topic: str, reason: Refusal, received: datetime) -> Passed:
+        """Refuse what nothing can read; whose it is still says whether it may be kept."""
+        device = topic.removeprefix(PREFIX).partition("/")[0] if topic.startswith(PREFIX) else ""
+        secret = self._registry.standing(device).silent(received, faulty=True)
+        return Passed(device, refused=[Refused(reason)], secret=secret)
 
     def _way(self, topic: str) -> _Way | Refusal:
         """Take a topic apart: `vigie/v1/{device}/{format}`."""
@@ -110,14 +117,22 @@ class Door:
             return Decoded(None, [], [Refused(Refusal.UNDECODABLE)])
 
 
-def _shut(device: str, reason: Refusal, seq: int | None = None, name: str | None = None) -> Passed:
-    return Passed(device, seq, name, refused=[Refused(reason)])
-
-
-def _silent(standing: Standing, received: datetime) -> bool:
-    """Whether the wearer of this moment has not agreed that anything is kept."""
-    wearer = standing.wearer(received)
-    return wearer is not None and not wearer.collects
+def _closed(
+    device: str, reason: Refusal, decoded: Decoded, standing: Standing, received: datetime
+) -> Passed:
+    """Refuse a message whole; it was read for its number, and for whose readings it holds."""
+    offset = standing.offset
+    times = [i.time if offset is None else i.time + offset for i in decoded.instants]
+    worn = [standing.wearer(time) for time in times]
+    secret = any(wearer is not None and not wearer.collects for wearer in worn)
+    faulty = bool(decoded.refused)
+    return Passed(
+        device,
+        decoded.seq,
+        decoded.id,
+        refused=[Refused(reason)],
+        secret=secret or standing.silent(received, faulty=faulty),
+    )
 
 
 def _all_live(passed: Passed, decoded: Decoded, wearer: Wearer, received: datetime) -> bool:
@@ -179,11 +194,10 @@ def _narrowed(passed: Passed, place: int | str, instant: Instant, standing: Stan
     assert standing.narrow is not None  # noqa: S101 (asked before)
     for vital, value in list(instant.values.items()):
         listing = standing.narrow.get(vital)
-        original = instant.original.get(vital)
         reason = None
         if listing is None:
             reason = Refusal.VITAL_NOT_LISTED
-        elif original is not None and listing.units and original.unit not in listing.units:
+        elif listing.units and not _listed(vital, instant, listing):
             reason = Refusal.UNIT_NOT_LISTED
         elif (listing.low is not None and value < listing.low) or (
             listing.high is not None and value > listing.high
@@ -194,6 +208,13 @@ def _narrowed(passed: Passed, place: int | str, instant: Instant, standing: Stan
             instant.quality.pop(vital, None)
             instant.original.pop(vital, None)
             passed.refused.append(Refused(reason, f"{named(place)}.{vital}"))
+
+
+def _listed(vital: Vital, instant: Instant, listing: Listing) -> bool:
+    """Whether a model is listed for the unit in which this value came."""
+    original = instant.original.get(vital)
+    unit = SPECS[vital].unit if original is None else original.unit
+    return unit in listing.units or plain(unit) in listing.units
 
 
 def _moved(instant: Instant, offset: timedelta) -> Instant:

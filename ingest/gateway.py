@@ -15,21 +15,20 @@ import structlog
 
 from ingest import breaker, kafka, metrics
 from ingest.bundles import Flush, ticks
-from ingest.codec import Message, Rejected
+from ingest.codec import Message, Refused, Rejected
 from ingest.conduct import Conduct
-from ingest.door import Door, marked
+from ingest.door import Door, Passed, marked
 from ingest.formats.port import MESSAGE_BYTES
 from ingest.pipeline import Pipeline, Shipment
-from ingest.readings import Quality
+from ingest.readings import Quality, Refusal
 from ingest.receipts import Receipts
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ingest.door import Passed
     from ingest.formats.catalogue import Formats
     from ingest.ports import Clock, Sink, Source
-    from ingest.readings import Instant, Refusal
+    from ingest.readings import Instant
     from ingest.registry.follower import Follower
 
 log = structlog.get_logger()
@@ -37,7 +36,7 @@ log = structlog.get_logger()
 # Messages of so many milliseconds share their bundles: it costs that much latency, and saves the
 # worker and Kafka a record per message (docs/performance.md).
 FLUSH_SECONDS = 0.005
-# A bundle stays below the 1 MiB that a Kafka of default settings takes, with what JSON adds.
+# Most bundles stay so below the 1 MiB that a Kafka of default settings takes; others are split.
 FLUSH_BYTES = 256 * 1024
 # Back-pressure: with so much under way, the broker's socket is not read until half of it is safe.
 UNDER_WAY_MESSAGES, UNDER_WAY_BYTES = 20_000, 64 * 1024 * 1024
@@ -136,7 +135,15 @@ class Gateway:
         flush.size += len(payload)
         if packet:
             flush.packets.append(packet)
-        self._accept(flush, topic, payload, self._clock.now())
+        received = self._clock.now()
+        try:
+            self._accept(flush, topic, payload, received)
+        except Exception as error:  # noqa: BLE001 (a fault of ours must not stop the line)
+            # No trace: it may quote a value. Whose it was is not known, so its bytes are not kept;
+            # it gets no receipt, so its device still has it.
+            log.error("the gateway has a fault", error=type(error).__name__)  # noqa: TRY400
+            faulty = Passed("", refused=[Refused(Refusal.UNDECODABLE)], secret=True)
+            self._refuse(flush, topic, payload, received, faulty)
         if flush.size >= FLUSH_BYTES:
             self._ship()
 
@@ -180,15 +187,17 @@ class Gateway:
         self, flush: Flush, topic: str, payload: bytes, received: datetime, passed: Passed
     ) -> None:
         refused = passed.refused
-        for one in refused:
-            metrics.REFUSED.labels(one.reason.value).inc()
-            self._told[one.reason] += 1
+        # Once for each reason: one message can be refused in ten thousand places.
+        reasons = Counter(one.reason for one in refused)
+        for reason, count in reasons.items():
+            metrics.REFUSED.labels(reason.value).inc(count)
+        self._told.update(reasons)
         if passed.secret:
-            flush.untold.update(one.reason for one in refused)
+            flush.untold.update(reasons)
             return
         size = len(payload)
         kept = payload if size <= MESSAGE_BYTES else payload[:KEPT_BYTES]
-        listed, more = tuple(refused[:LISTED]), max(0, len(refused) - LISTED)
+        listed, more = _listed(refused), max(0, len(refused) - LISTED)
         flush.rejected.append(
             Rejected(
                 passed.device,
@@ -306,6 +315,22 @@ class Gateway:
             log.warning("left without Kafka's answer", messages=self._messages)
         self._receipts.send()
         await self._source.close()
+
+
+def _listed(refused: list[Refused]) -> tuple[Refused, ...]:
+    """Choose what a quarantine record lists: the first refusals, and at least one of each reason.
+
+    It is looked for by its reasons.
+    """
+    listed = refused[:LISTED]
+    if len(refused) > LISTED:
+        first = {one.reason: one for one in reversed(refused)}
+        missing = first.keys() - {one.reason for one in listed}
+        if missing:
+            listed[-len(missing) :] = sorted(
+                (first[reason] for reason in missing), key=refused.index
+            )
+    return tuple(listed)
 
 
 def _slow_down(passed: Passed) -> None:

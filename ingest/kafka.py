@@ -79,7 +79,8 @@ logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 class Record(NamedTuple):
     """A record that was read; a None value is a tombstone.
 
-    `written` is when it was written, in milliseconds since 1970 (UTC).
+    `written` is when it was written, in milliseconds since 1970 (UTC); `headers` are what stands
+    beside key and value.
     """
 
     partition: int
@@ -87,6 +88,7 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     written: int = 0
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 @lru_cache(maxsize=100_000)
@@ -141,13 +143,14 @@ class Producer:
         *,
         partition: int | None = None,
         key: bytes | None = None,
+        headers: Sequence[tuple[str, bytes]] = (),
     ) -> Future[object]:
         """Queue one record; see `ports.Sink`. A future that fails does so with aiokafka's error."""
         if self._producer is None:
             raise LogUnavailable("the producer is not started")
         try:
             future: Future[object] = await self._producer.send(
-                topic, value, key=key, partition=partition
+                topic, value, key=key, partition=partition, headers=headers or None
             )
         except KafkaError as error:
             if is_fatal(error):
@@ -253,7 +256,14 @@ class Reader:
         """Return what has come; an empty list after half a second without anything."""
         found = await self._consumer.getmany(timeout_ms=POLL_MS)
         return [
-            Record(place.partition, record.offset, record.key, record.value, record.timestamp)
+            Record(
+                place.partition,
+                record.offset,
+                record.key,
+                record.value,
+                record.timestamp,
+                record.headers,
+            )
             for place, records in found.items()
             for record in records
         ]

@@ -29,7 +29,7 @@ SESSION_EXPIRY_SECONDS = 300
 RECEIVE_MAX = 1000
 KEEP_ALIVE_SECONDS = 30
 ANSWER_SECONDS = 10.0
-SUBSCRIBE_ID = 1
+SUBSCRIBE_ID, UNSUBSCRIBE_ID = 1, 2
 _PANIC = "PanicException"
 _FAILURE = 0x80  # reason codes from here on are failures
 # By number: the codec's own codes cannot be keys.
@@ -111,6 +111,8 @@ class _Link(asyncio.Protocol):
             self.connected.set_result(packet)
         elif isinstance(packet, mqtt5.SubAckPacket) and not self.subscribed.done():
             self.subscribed.set_result(packet)
+            if self.paused and self.transport is not None:
+                self.transport.pause_reading()
         elif isinstance(packet, mqtt5.DisconnectPacket) and not self.closed.done():
             code = int(packet.reason_code)
             self.closed.set_result(_ENDED.get(code, f"closed by the broker, reason {code:#04x}"))
@@ -129,6 +131,7 @@ class Mqtt5Source:
         self._port = address.port or (8883 if self._tls else 1883)
         self._user, self._password = address.username, unquote(address.password or "")
         self._name, self._keep_alive = name, keep_alive
+        self._shared = topics.shared(url)
         self._link: _Link | None = None
         self.connected = False
         self.on_message: Callable[[str, bytes, int], None] = lambda *_: None
@@ -156,11 +159,16 @@ class Mqtt5Source:
             self._link.transport.write(mqtt5.PublishPacket(topic, payload).write())
 
     def pause(self) -> None:
-        """Stop reading; keep-alive goes on from our side."""
+        """Stop reading; keep-alive goes on from our side.
+
+        Not before the broker has answered the subscription: it would count as no answer at all,
+        and end the connection. What comes until then is at most RECEIVE_MAX messages.
+        """
         link = self._link
         if link is not None and link.transport is not None and not link.paused:
             link.paused = True
-            link.transport.pause_reading()
+            if link.subscribed.done():
+                link.transport.pause_reading()
 
     def resume(self) -> None:
         """Read again."""
@@ -215,17 +223,21 @@ class Mqtt5Source:
     async def _subscribe(self, link: _Link) -> None:
         if link.transport is None:
             raise BrokerUnavailable("lost at once")
-        wanted = (*topics.SHARED, *topics.HEARD)
+        wanted = (*self._shared, *topics.HEARD)
         filters = [
-            mqtt5.TopicFilter(topic, max_qos=mqtt5.QoS.AT_LEAST_ONCE) for topic in topics.SHARED
+            mqtt5.TopicFilter(topic, max_qos=mqtt5.QoS.AT_LEAST_ONCE) for topic in self._shared
         ] + [mqtt5.TopicFilter(topic, max_qos=mqtt5.QoS.AT_MOST_ONCE) for topic in topics.HEARD]
         link.transport.write(mqtt5.SubscribePacket(SUBSCRIBE_ID, filters).write())
         granted = await link.subscribed
         for topic, code in zip(wanted, granted.reason_codes, strict=False):
-            if int(code) >= _FAILURE and topic in topics.SHARED:
+            if int(code) >= _FAILURE and topic in self._shared:
                 raise SettingError(f"VIGIE_MQTT: the broker does not let us subscribe to {topic}")
             if int(code) >= _FAILURE:
                 log.warning("the broker does not let us hear a topic", topic=topic)
+        if self._shared != topics.OPEN_GROUP and link.transport is not None:
+            # A session of Vigie 0.1 that is resumed would hear each message twice.
+            old = mqtt5.UnsubscribePacket(UNSUBSCRIBE_ID, list(topics.OPEN_GROUP))
+            link.transport.write(old.write())
 
     async def _stay(self, link: _Link) -> str:
         """Keep the connection alive until it ends; returns why."""

@@ -129,6 +129,7 @@ class Refusal(StrEnum):
     BAD_HEX = "bad-hex"
     TRUNCATED = "truncated"
     NO_MATCH = "no-match"
+    TOO_MANY = "too-many"  # so much is wrong that the rest is not listed
     UNKNOWN_TEMPLATE = "unknown-template"
     UNKNOWN_TOPIC = "unknown-topic"
     UNKNOWN_DEVICE = "unknown-device"

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 EVERY_SECONDS = 0.05
 # Refusals in one receipt: it must stay well below a broker's packet limit.
 REFUSALS = 500
+# So do ranges of numbers, and ids, of a device that leaves gaps between its numbers.
+NAMES = 1000
 
 
 def ranges(numbers: Iterable[int]) -> list[list[int]]:
@@ -87,14 +89,17 @@ class Receipts:
 
 
 def _receipts(due: _Due) -> Iterator[dict[str, Any]]:
-    """Cut a receipt with many refusals; the last part says what is safe, when all was told."""
-    refused = due.refused
-    while len(refused) > REFUSALS:
-        yield {"safe": [], "refused": refused[:REFUSALS]}
-        refused = refused[REFUSALS:]
-    receipt: dict[str, Any] = {"safe": ranges(due.safe)}
-    if due.ids:
-        receipt["ids"] = list(dict.fromkeys(due.ids))
-    if refused:
-        receipt["refused"] = refused
-    yield receipt
+    """Cut a receipt with much to tell; what is safe is said last, when all refusals were told."""
+    cuts = range(REFUSALS, len(due.refused), REFUSALS)
+    for cut in cuts:
+        yield {"safe": [], "refused": due.refused[cut - REFUSALS : cut]}
+    refused = due.refused[len(cuts) * REFUSALS :]
+    spans, ids = ranges(due.safe), list(dict.fromkeys(due.ids))
+    for begin in range(0, max(len(spans), len(ids)), NAMES):
+        end = begin + NAMES
+        receipt: dict[str, Any] = {"safe": spans[begin:end]}
+        if ids:
+            receipt["ids"] = ids[begin:end]
+        if refused:
+            receipt["refused"], refused = refused, []
+        yield receipt

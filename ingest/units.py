@@ -13,7 +13,7 @@ from decimal import Context, Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from ingest.readings import SPECS, Vital
+from ingest.readings import SPECS, Refusal, Vital
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -120,7 +120,7 @@ def conversion(vital: Vital, unit: str) -> Callable[[float], float] | None:
     taken = _TAKEN[vital]
     found = taken.get(unit)
     if found is None and "{" in unit:
-        found = taken.get(_plain(unit))
+        found = taken.get(plain(unit))
     return found
 
 
@@ -132,7 +132,16 @@ def contradicts(vital: Vital, unit: str) -> bool:
     >>> contradicts(Vital.HEART_RATE, "mm[Hg]"), contradicts(Vital.HEART_RATE, "parsec")
     (True, False)
     """
-    return conversion(vital, unit) is None and (unit in _ANY or _plain(unit) in _ANY)
+    return conversion(vital, unit) is None and (unit in _ANY or plain(unit) in _ANY)
+
+
+def fault(vital: Vital, unit: str) -> Refusal:
+    """Say why a unit is refused that a vital has no `conversion` from.
+
+    >>> fault(Vital.HEART_RATE, "mm[Hg]")
+    <Refusal.UNIT_CONTRADICTS_CODE: 'unit-contradicts-code'>
+    """
+    return Refusal.UNIT_CONTRADICTS_CODE if contradicts(vital, unit) else Refusal.UNKNOWN_UNIT
 
 
 def taken(vital: Vital) -> tuple[str, ...]:
@@ -141,10 +150,10 @@ def taken(vital: Vital) -> tuple[str, ...]:
     return (own, *(unit for unit in _TAKEN[vital] if unit != own))
 
 
-def _plain(unit: str) -> str:
-    """Take the annotations away.
+def plain(unit: str) -> str:
+    """Return a unit without its annotations, which carry no meaning.
 
-    >>> _plain("{beats}/min")
+    >>> plain("{beats}/min")
     '/min'
     """
     return _ANNOTATION.sub("", unit) if "{" in unit else unit

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -11,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ingest import settings
+from ingest.registry.cli import By, Json
 
 if TYPE_CHECKING:
     from ingest.erasure.traces import Left
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 def erase(
     patient: Annotated[str, typer.Argument(help="The patient's pseudonym.")],
-    by: Annotated[
-        str, typer.Option(default_factory=getpass.getuser, help="Who does it; for the audit log.")
-    ],
+    by: By,
     why: Annotated[
         str, typer.Option(help="Who asked for it, and when; kept for ever, so without a name.")
     ] = "",
@@ -28,7 +26,7 @@ def erase(
         bool, typer.Option("--verify", help="Erase nothing: say where the pseudonym still stands.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Erase a patient for ever; then search every table and topic, and say what is left.
 
@@ -40,10 +38,10 @@ def erase(
     """
     from ingest.erasure import erase as work
 
-    in_force, console = settings.load(), Console(stderr=as_json)
+    in_force, console = settings.load(), Console(stderr=as_json, markup=False)
     erased = None
     if not verify:
-        if not why.strip():
+        if not (why.strip() and why.isprintable()):
             raise typer.BadParameter("say on whose request", param_hint="--why")
         if not yes and typer.prompt("Erased for ever. The pseudonym again") != patient:
             raise typer.BadParameter("not the same: nothing was erased")

@@ -57,10 +57,25 @@ MARK_BYTES = 16
 
 
 class WhyNamesPatient(VigieError):
-    """The reason is kept for ever, so it must not name the patient."""
+    """Reason and author are kept for ever, so they must not name this patient or another."""
 
     def __init__(self) -> None:
-        super().__init__("`--why` is kept for ever: it must not name the patient")
+        super().__init__("`--why` and `--by` are kept for ever: they must not name a patient")
+
+
+class AgreedAgain(VigieError):
+    """Between withdrawal and deletion somebody gave the patient a consent back.
+
+    The line takes the patient's readings again, so what would be deleted would come back.
+    """
+
+    retryable = True
+
+    def __init__(self) -> None:
+        super().__init__(
+            "somebody recorded a consent of this patient meanwhile: `vigie audit list` says who. "
+            "Not all is deleted: repeat"
+        )
 
 
 class NoPseudonym(VigieError):
@@ -113,15 +128,18 @@ def erase(
     """Erase a patient; `said` is told of each step, without naming anybody.
 
     Raises NoPseudonym, WhyNamesPatient, VaultKeyMissing, WrongVaultKey, RegistryUnavailable,
-    LogUnavailable, NotFollowed and WorkerBehind; it can be repeated after each.
+    LogUnavailable, NotFollowed, WorkerBehind and AgreedAgain; it can be repeated after each.
     """
     _check(patient)
+    kept = f"{why} {by}"
     # A pseudonym without a digit may be a word of the reason.
-    if traces.names(why, patient) and any(letter.isdecimal() for letter in patient):
+    if traces.names(kept, patient) and any(letter.isdecimal() for letter in patient):
         raise WhyNamesPatient
     vault = Vault(settings.vault_key)
     with database.transaction(settings.database) as connection:
         identities.marks(connection, vault)  # a wrong key is told before anything is done
+        if _names_somebody(connection, kept):
+            raise WhyNamesPatient
     told = _withdraw(settings, patient, by, why)
     said(f"consents withdrawn; followed by {', '.join(told.gateways) or 'no gateway: none runs'}")
     followed = asyncio.run(_worker_followed(settings, patient, told))
@@ -145,6 +163,16 @@ def verify(settings: Settings, patient: str) -> tuple[list[Left], list[Left]]:
 def _check(patient: str) -> None:
     if not PSEUDONYM.fullmatch(patient):
         raise NoPseudonym
+
+
+def _names_somebody(connection: Connection, text: str) -> bool:
+    """Whether a text names a patient of the registry, who may be the next one to be erased."""
+    words = [word for word in PSEUDONYM.findall(text) if any(c.isdecimal() for c in word)]
+    row = connection.execute(
+        "SELECT EXISTS (SELECT FROM internal.patient WHERE id = ANY(%s))",
+        ([*words, *(word.rstrip(".") for word in words)],),
+    ).fetchone()
+    return bool(row and row[0])
 
 
 def _withdraw(settings: Settings, patient: str, by: str, why: str) -> office.Told:
@@ -204,6 +232,9 @@ def _delete(settings: Settings, vault: Vault, patient: str, by: str, why: str) -
 
     def work(connection: Connection) -> int:
         nonlocal proofs, entries
+        found = store.read(connection, [key(Patient(patient))]).get(key(Patient(patient)))
+        if isinstance(found, Patient) and found.consents:
+            raise AgreedAgain
         marks = identities.marks(connection, vault)
         removal.begin(connection, patient)
         devices.extend(_worn_by(connection, patient))

@@ -14,6 +14,8 @@ from ingest import kafka
 from ingest.codec import decode_rejected
 from ingest.erasure.traces import concerns
 from ingest.ports import MalformedRecord
+from ingest.vault import identities
+from ingest.vault.sealing import Vault
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -164,3 +166,19 @@ def note(connection: Connection, marks: Marks, patient: str, by: str, why: str) 
         "INSERT INTO internal.erasure (mark, by, why) VALUES (%s, %s, %s)",
         (marks.proof(patient), by, why),
     )
+
+
+def erased(connection: Connection, vault_key: str, patients: Sequence[str]) -> set[str]:
+    """Say which of these were erased and are not in the registry; without the key nobody can.
+
+    What the log and backups still hold of the erased one would be told of the next who had this
+    pseudonym. Raises WrongVaultKey.
+    """
+    rows = connection.execute("SELECT mark FROM internal.erasure").fetchall()
+    if not vault_key or not rows:
+        return set()
+    known = {mark for (mark,) in rows}
+    marks = identities.marks(connection, Vault(vault_key))
+    found = {patient for patient in patients if marks.proof(patient) in known}
+    again = connection.execute("SELECT id FROM internal.patient WHERE id = ANY(%s)", (list(found),))
+    return found - {patient for (patient,) in again}

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ingest.readings import ACVPU, SPECS, Refusal, Vital
-from ingest.units import contradicts, conversion
+from ingest.units import conversion, fault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -190,7 +190,7 @@ def unit_fault(vital: Vital, unit: str) -> Refusal | None:
     """
     if unit == SPECS[vital].unit or conversion(vital, unit) is not None:
         return None
-    return Refusal.UNIT_CONTRADICTS_CODE if contradicts(vital, unit) else Refusal.UNKNOWN_UNIT
+    return fault(vital, unit)
 
 
 def _codings(concept: object) -> list[tuple[str, str]]:

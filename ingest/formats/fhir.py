@@ -6,13 +6,14 @@ its wearer. `valueQuantity.unit` is text for people and is not read: its `code` 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ingest.codec import Refused
 from ingest.formats import fhir_shape
 from ingest.formats.fhir_observation import contained, modified, observe, parts
 from ingest.formats.foreign import load, name_of
-from ingest.formats.measures import Measures
+from ingest.formats.measures import Measures, TooManyFaults
 from ingest.formats.port import Decoded
 from ingest.readings import Refusal
 
@@ -55,13 +56,14 @@ def decode(payload: bytes, device: str, received: datetime) -> Decoded:  # noqa:
     measures = Measures(received)
     kind = resource.get("resourceType")
     name = _name(resource)
-    if kind == "Observation":
-        observe(measures, resource, "")
-    elif kind == "Bundle":
-        first = _bundle(measures, resource)
-        name = first if name is None else name
-    else:
-        measures.refuse(Refusal.UNSUPPORTED, "resourceType")
+    with suppress(TooManyFaults):
+        if kind == "Observation":
+            observe(measures, resource, "")
+        elif kind == "Bundle":
+            name = _first_name(resource) if name is None else name
+            _bundle(measures, resource)
+        else:
+            measures.refuse(Refusal.UNSUPPORTED, "resourceType")
     return measures.decoded(name=name)
 
 
@@ -79,15 +81,28 @@ def _name(resource: dict[str, Any]) -> str | None:
     return name_of(*values, resource.get("id"))
 
 
-def _bundle(measures: Measures, bundle: dict[str, Any]) -> str | None:
-    """Read each entry; returns the name of the first Observation that has one."""
+def _first_name(bundle: dict[str, Any]) -> str | None:
+    """Return the name of the first Observation that has one.
+
+    Also of a Bundle that is refused: what has no name has no receipt, and would be sent for ever.
+    """
+    entries = bundle.get("entry")
+    for entry in entries if isinstance(entries, list) else ():
+        resource = entry.get("resource") if isinstance(entry, dict) else None
+        if isinstance(resource, dict) and resource.get("resourceType") == "Observation":
+            name = _name(resource)
+            if name is not None:
+                return name
+    return None
+
+
+def _bundle(measures: Measures, bundle: dict[str, Any]) -> None:
+    """Read each entry."""
     kind = bundle.get("type")
     if not isinstance(kind, str) or kind not in BUNDLES:
-        measures.refuse(Refusal.UNSUPPORTED, "type")
-        return None
+        return measures.refuse(Refusal.UNSUPPORTED, "type")
     if modified(measures, bundle, ""):
         return None
-    first = None
     for index, entry in parts(measures, bundle, "entry", ""):
         at = f"entry[{index}]"
         request = entry.get("request")
@@ -100,11 +115,10 @@ def _bundle(measures: Measures, bundle: dict[str, Any]) -> str | None:
         elif modified(measures, entry, f"{at}."):
             continue
         elif resource.get("resourceType") == "Observation":
-            first = _name(resource) if first is None else first
             observe(measures, resource, f"{at}.resource.")
         else:
             _companion(measures, resource, f"{at}.resource.")
-    return first
+    return None
 
 
 def _brings(request: object) -> bool:

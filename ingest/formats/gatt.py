@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,7 +14,7 @@ import msgspec
 from ingest.codec import Refused
 from ingest.formats import characteristics
 from ingest.formats.foreign import load
-from ingest.formats.measures import Measures
+from ingest.formats.measures import Measures, TooManyFaults
 from ingest.formats.port import Decoded
 from ingest.formats.vigie_json import READINGS, SEQ_MAX
 from ingest.readings import Refusal
@@ -51,8 +52,9 @@ def decode(payload: bytes, device: str, received: datetime) -> Decoded:
     if not isinstance(notifications, list) or not 1 <= len(notifications) <= READINGS:
         return _whole(Refusal.BAD_READINGS, seq, "notifications")
     measures = Measures(received)
-    for index, notification in enumerate(notifications):
-        _one(measures, notification, f"notifications[{index}]")
+    with suppress(TooManyFaults):
+        for index, notification in enumerate(notifications):
+            _one(measures, notification, f"notifications[{index}]")
     return measures.decoded(seq)
 
 

@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING
 
 from ingest.codec import Refused
 from ingest.formats import times
-from ingest.formats.port import Decoded
+from ingest.formats.port import REFUSALS, Decoded
 from ingest.readings import SPECS, Instant, Original, Quality, Refusal, Vital, judge
-from ingest.units import conversion
+from ingest.units import conversion, fault
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 NAME_CHARACTERS = 64
+
+
+class TooManyFaults(Exception):
+    """More is wrong with the message than is listed; what is gathered so far counts."""
 
 
 @dataclass(slots=True)
@@ -30,7 +34,10 @@ class _Moment:
 
 
 class Measures:
-    """The values of one message, gathered by the moment at which they were measured."""
+    """The values of one message, gathered by the moment at which they were measured.
+
+    Whatever refuses may raise TooManyFaults: then the rest of the message is not read.
+    """
 
     def __init__(self, received: datetime) -> None:
         self._received = received
@@ -74,7 +81,7 @@ class Measures:
             return self.refuse(Refusal.NULL if value is None else Refusal.NOT_A_NUMBER, at)
         convert = conversion(vital, unit)
         if convert is None:
-            return self.refuse(Refusal.UNKNOWN_UNIT, at)
+            return self.refuse(fault(vital, unit), at)
         try:
             given = float(value)
         except OverflowError:
@@ -102,7 +109,10 @@ class Measures:
         return None
 
     def refuse(self, reason: Refusal, at: str = "") -> None:
-        """Note a refusal and its place."""
+        """Note a refusal and its place. Raises TooManyFaults."""
+        if len(self._refused) >= REFUSALS:
+            self._refused.append(Refused(Refusal.TOO_MANY, at))
+            raise TooManyFaults
         self._refused.append(Refused(reason, at))
 
     def decoded(self, seq: int | None = None, name: str | None = None) -> Decoded:

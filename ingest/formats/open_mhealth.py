@@ -6,6 +6,7 @@ of these schemas are their own words; each vital has only its schema's.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,7 +15,7 @@ from msgspec import UNSET
 
 from ingest.codec import Refused
 from ingest.formats.foreign import LONGEST, load, name_of
-from ingest.formats.measures import Measures, shown
+from ingest.formats.measures import Measures, TooManyFaults, shown
 from ingest.formats.open_mhealth_schemas import SCHEMAS, UNITS
 from ingest.formats.port import Decoded
 from ingest.readings import Refusal, Vital
@@ -48,35 +49,41 @@ def decode(payload: bytes, device: str, received: datetime) -> Decoded:  # noqa:
     if isinstance(message, Refusal):
         return _whole(message)
     measures = Measures(received)
-    if isinstance(message, dict):
-        name = _point(measures, message, "")
-    elif not isinstance(message, list):
+    if not isinstance(message, dict | list):
         return _whole(Refusal.NOT_AN_OBJECT)
-    elif len(message) > POINTS:
-        return _whole(Refusal.BAD_READINGS)
-    else:
-        names = [_point(measures, point, f"[{index}].") for index, point in enumerate(message)]
-        name = names[0] if names else None
+    if isinstance(message, list) and len(message) > POINTS:
+        return _whole(Refusal.BAD_READINGS, _name(message[0]))
+    with suppress(TooManyFaults):
+        if isinstance(message, dict):
+            name = _name(message)
+            _point(measures, message, "")
+        else:
+            name = _name(message[0]) if message else None
+            for index, point in enumerate(message):
+                _point(measures, point, f"[{index}].")
     return measures.decoded(name=name)
 
 
-def _whole(reason: Refusal) -> Decoded:
-    return Decoded(None, [], [Refused(reason)])
+def _whole(reason: Refusal, name: str | None = None) -> Decoded:
+    return Decoded(None, [], [Refused(reason)], id=name)
 
 
-def _point(measures: Measures, point: object, at: str) -> str | None:
-    """Read one data point; returns its name."""
+def _name(point: object) -> str | None:
+    header = point.get("header") if isinstance(point, dict) else None
+    return name_of(header.get("id"), header.get("uuid")) if isinstance(header, dict) else None
+
+
+def _point(measures: Measures, point: object, at: str) -> None:
+    """Read one data point."""
     if not isinstance(point, dict):
-        measures.refuse(Refusal.NOT_AN_OBJECT, at.removesuffix("."))
-        return None
+        return measures.refuse(Refusal.NOT_AN_OBJECT, at.removesuffix("."))
     header = point.get("header")
     if not isinstance(header, dict):
-        measures.refuse(Refusal.UNKNOWN_CODE, f"{at}header")
-        return None
+        return measures.refuse(Refusal.UNKNOWN_CODE, f"{at}header")
     fields = _fields(measures, header.get("schema_id"), f"{at}header.schema_id")
     if fields is not None:
         _bodies(measures, point.get("body"), fields, f"{at}body")
-    return name_of(header.get("id"), header.get("uuid"))
+    return None
 
 
 def _fields(measures: Measures, schema: object, at: str) -> Mapping[str, Field] | None:

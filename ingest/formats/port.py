@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
-from ingest.codec import Refused  # noqa: TC001 (as above)
-from ingest.readings import Instant  # noqa: TC001 (as above)
+from ingest.codec import Refused
+from ingest.readings import Instant, Refusal
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 # The largest message that is taken, in bytes.
 MESSAGE_BYTES = 256 * 1024
+# Refusals that are listed of one message: one for each of the most elements that it may have. A
+# message can hold ten times as many faults, and would keep the others waiting for each of them.
+REFUSALS = 10_000
 
 
 class Decoded(msgspec.Struct, gc=False):
@@ -34,6 +37,12 @@ class Decoded(msgspec.Struct, gc=False):
     refused: list[Refused]
     places: Sequence[int | str] = ()
     id: str | None = None
+
+
+def limited(refused: list[Refused]) -> None:
+    """Cut a list of refusals to what is listed; the last then says where the list ends."""
+    if len(refused) > REFUSALS:
+        refused[REFUSALS:] = [Refused(Refusal.TOO_MANY, refused[REFUSALS].at)]
 
 
 class Decode(Protocol):

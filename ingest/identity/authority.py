@@ -167,8 +167,10 @@ class Authority:
         revoked = [
             Revoked(int(one.serial, 16), one.revoked, REASONS[one.reason or Reason.UNSPECIFIED])
             for one in self.issued
-            # One that has expired is refused for that; the list need not grow for ever.
-            if one.serial and one.revoked and one.revoked <= now and one.until and one.until > now
+            # One that has expired is refused for that, also by a clock that is a little slow; the
+            # list need not grow for ever.
+            if one.serial and one.revoked and one.revoked <= now and one.until
+            if one.until + certificates.BACKDATED > now
         ]
         path = self.folder / "ca.crl"
         number = certificates.number(self.revocations) + 1 if path.exists() else 1
@@ -207,7 +209,7 @@ class Authority:
             ends is None
             or ends < now + LIST_SPARE
             or any(
-                one.revoked is not None and listed.last_update_utc < one.revoked <= now
+                one.revoked is not None and certificates.made(listed) < one.revoked <= now
                 for one in self.issued
             )
         )
@@ -217,7 +219,8 @@ class Authority:
             return False
         server = self.server
         named = not hosts or set(hosts) == set(certificates.hosts(server))
-        return named and server.not_valid_after_utc > moment
+        fits = _is_key_of(self.folder / "server.key", server)
+        return named and fits and server.not_valid_after_utc > moment
 
     def _new_server(self, hosts: Sequence[str], now: datetime) -> None:
         path = self.folder / "server.crt"
@@ -309,6 +312,15 @@ def _certificate(path: Path) -> x509.Certificate:
         return x509.load_pem_x509_certificate(_read(path))
     except ValueError:
         raise AuthorityUnusable(f"{path} is not a certificate") from None
+
+
+def _is_key_of(path: Path, certificate: x509.Certificate) -> bool:
+    """Whether this is the certificate's key: a renewal can be cut short between the two files."""
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), None)
+    except (OSError, ValueError, TypeError):
+        return False
+    return key.public_key() == certificate.public_key()
 
 
 def _key(folder: Path, passphrase: bytes) -> ec.EllipticCurvePrivateKey:

@@ -7,6 +7,7 @@ P-256 with SHA-256 throughout: small enough for a microcontroller, and every TLS
 from __future__ import annotations
 
 import ipaddress
+import re
 import secrets
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 # Random, so that no certificate's number tells of another; RFC 5280 allows 20 octets.
 SERIAL_BITS = 128
-# A certificate is valid a little before it was made: a device's clock may be slow.
+# Certificates and lists are valid a little before they were made: the reader's clock may be slow.
 BACKDATED = timedelta(hours=1)
 # The smallest RSA that NIST SP 800-57 part 1 still admits for new signatures.
 RSA_BITS = 2048
+# A host's name as DNS has it (RFC 1123), and as containers are called; 64 fit into a common name.
+HOST = re.compile(r"(?=.{1,64}\Z)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*", re.ASCII)
 
 
 class Signer(NamedTuple):
@@ -91,6 +94,19 @@ def hosts(certificate: x509.Certificate) -> list[str]:
     ]
 
 
+def is_host(text: str) -> bool:
+    """Whether this is a name or an address by which a broker can be called.
+
+    >>> [is_host(one) for one in ("broker.example", "192.0.2.7", "::1", "a b", "", "é.example")]
+    [True, True, True, False, False, False]
+    """
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return HOST.fullmatch(text) is not None
+    return True
+
+
 class Revoked(NamedTuple):
     """A line of the revocation list."""
 
@@ -106,7 +122,9 @@ def revocation_list(
     made = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(signer.certificate.subject)
-        .last_update(start)
+        # Backdated as certificates are: to a broker whose clock is slow, a list of its future is no
+        # list at all, and it would refuse every device.
+        .last_update(start - BACKDATED)
         .next_update(until)
         .add_extension(x509.CRLNumber(number), critical=False)
         .add_extension(_issuer_id(signer), critical=False)
@@ -117,6 +135,11 @@ def revocation_list(
             entry = entry.add_extension(x509.CRLReason(one.reason), critical=False)
         made = made.add_revoked_certificate(entry.build())
     return made.sign(signer.key, hashes.SHA256())
+
+
+def made(revocations: x509.CertificateRevocationList) -> datetime:
+    """Say when the list was made (UTC)."""
+    return revocations.last_update_utc + BACKDATED
 
 
 def number(revocations: x509.CertificateRevocationList) -> int:

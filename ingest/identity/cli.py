@@ -1,10 +1,7 @@
-"""Commands for devices' identity: enrolment, rotation, revocation, and the authority behind it."""
+"""Commands for devices' identity: enrolment, rotation, revocation."""
 
 from __future__ import annotations
 
-import getpass
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,19 +12,19 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from ingest import settings
+from ingest.identity.authority_cli import Json, opened, publish, warn
 from ingest.identity.index import Issued, Reason, State
 from ingest.ports import SettingError, VigieError
+from ingest.registry.cli import By
 
 if TYPE_CHECKING:
     from ingest.identity.authority import Authority
     from ingest.identity.issuing import Given
     from ingest.settings import Settings
 
-devices = typer.Typer(help="Devices: who they are, and with what they come in.")
-authority_app = typer.Typer(help="The authority that signs devices' certificates.")
+app = typer.Typer(help="Devices: who they are, and with what they come in.")
 
 Id = Annotated[str, typer.Argument(help="The device's id, which is also its MQTT client id.")]
-Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
 Out = Annotated[
     Path | None,
     typer.Option(
@@ -40,20 +37,12 @@ Request = Annotated[
 ByPassword = Annotated[
     bool, typer.Option("--password", help="A password instead of a certificate (still over TLS).")
 ]
-By = Annotated[str, typer.Option(help="Who records this.", default_factory=getpass.getuser)]
-Hosts = Annotated[
-    list[str] | None,
-    typer.Option("--host", help="Name or address by which devices call the broker; repeat it."),
-]
 OVERLAP_DAYS = 7
-ENDING = {
-    "authority": "the authority",
-    "revocations": "the list of revocations",
-    "server": "the broker's certificate",
-}
+# Days beyond any certificate's, so that no date leaves the calendar.
+MOST_DAYS = 36_500
 
 
-@devices.command("enroll")
+@app.command("enroll")
 def enroll(
     device: Annotated[str | None, typer.Argument(help="The device's id; or use --file.")] = None,
     *,
@@ -87,24 +76,27 @@ def enroll(
     else:
         model = model or enrolment.registered_model(given_settings, str(device))
         wanted = [issuing.Wanted(str(device), model, version, _request(csr))]
-    with _authority(given_settings) as authority:
+    folder = out or Path(given_settings.state) / "devices"
+    with opened(given_settings) as authority:
         life = _life(given_settings)
+        handing.check(folder)
         given = enrolment.enrol(
             given_settings, authority, wanted, by=by, life=life, password=password
         )
-        folder = _hand_out(given_settings, authority, given, out)
+        _hand_out(given_settings, authority, given, folder)
     if file is not None:
         typer.echo(f"{len(given)} devices are enrolled; their files are in {folder}")
     else:
         _tell(given_settings, given[0], folder, model)
 
 
-@devices.command("rotate")
+@app.command("rotate")
 def rotate(
     device: Id,
     *,
     overlap: Annotated[
-        int, typer.Option(min=0, help="Days for which the old certificate still counts.")
+        int,
+        typer.Option(min=0, max=MOST_DAYS, help="Days for which the old certificate still counts."),
     ] = OVERLAP_DAYS,
     out: Out = None,
     csr: Request = None,
@@ -112,17 +104,19 @@ def rotate(
 ) -> None:
     """Give an enrolled device a new certificate; the old one ends after some days.
 
-    It ends with the first `vigie devices` or `vigie authority renew` after them: have the latter
-    run each day. A new password ends the old one at once.
+    It ends with the first `vigie authority renew` after them, which is to run each day, or with
+    the next enrolment, rotation or revocation. A new password ends the old one at once.
 
     Example: vigie devices rotate dev-0042 --overlap 14
     """
-    from ingest.identity import issuing
+    from ingest.identity import handing, issuing
 
     if csr is not None and password:
         raise typer.BadParameter("--csr is for a certificate, --password is instead of one")
     given_settings = settings.load()
-    with _authority(given_settings) as authority:
+    folder = out or Path(given_settings.state) / "devices"
+    with opened(given_settings) as authority:
+        handing.check(folder)
         given = issuing.rotate(
             authority,
             device,
@@ -131,11 +125,11 @@ def rotate(
             password=password,
             request=_request(csr),
         )
-        folder = _hand_out(given_settings, authority, [given], out)
+        _hand_out(given_settings, authority, [given], folder)
     _tell(given_settings, given, folder)
 
 
-@devices.command("revoke")
+@app.command("revoke")
 def revoke(
     device: Id,
     *,
@@ -151,42 +145,48 @@ def revoke(
     from ingest.identity import enrolment
     from ingest.identity.errors import EnrolmentRefused
 
-    given_settings = settings.load()
-    with _authority(given_settings) as authority:
-        known = bool(authority.of(device))
-        if known:
-            authority.revoke(device, reason)
-            typer.echo(f"{device}: certificates and passwords are revoked")
-            _publish(given_settings, authority)
-    # After the broker: this part holds also while the registry cannot be reached.
+    if reason is Reason.REPLACED:
+        raise typer.BadParameter("a certificate is replaced by `vigie devices rotate`")
+    given, known, closed = settings.load(), False, False
+    # Each of the two places also when the other one cannot be reached, the broker first.
     try:
-        closed = enrolment.close_door(given_settings, device, reason, by)
-    except VigieError:
-        if known:
+        with opened(given) as authority:
+            known = bool(authority.of(device))
+            if known:
+                authority.revoke(device, reason)
+                typer.echo(f"{device}: certificates and passwords are revoked")
+                publish(given, authority)
+    finally:
+        try:
+            closed = enrolment.close_door(given, device, reason, by)
+        except VigieError:
             typer.echo("the gateway may not refuse it yet: say this again", err=True)
-        raise
+            raise
+        if closed:
+            typer.echo(f"{device}: refused at the gateway from now on")
     if not closed and not known:
         raise EnrolmentRefused(f"`{device}` is not enrolled, nor in the registry")
-    if closed:
-        typer.echo(f"{device}: refused at the gateway from now on")
 
 
-@devices.command("list")
+@app.command("list")
 def list_devices(
     *,
     as_json: Json = False,
     expiring: Annotated[
-        int | None, typer.Option(min=0, help="Only those whose certificate ends within DAYS.")
+        int | None,
+        typer.Option(
+            min=0, max=MOST_DAYS, metavar="DAYS", help="Only those whose certificate ends so soon."
+        ),
     ] = None,
 ) -> None:
     """List enrolled devices with the newest certificate or password of each.
 
     Example: vigie devices list --expiring 30 --json
     """
-    with _authority(settings.load()) as authority:
+    with opened(settings.load()) as authority:
         now = authority.now
         newest = {one.device: one for one in authority.issued}
-        _warn(authority)
+        warn(authority)
     found = [newest[name] for name in sorted(newest)]
     if expiring is not None:
         end = now + timedelta(days=expiring)
@@ -202,7 +202,7 @@ def list_devices(
     Console().print(table)
 
 
-@devices.command("show")
+@app.command("show")
 def show(device: Id, *, as_json: Json = False) -> None:
     """Show all that was ever issued to a device.
 
@@ -210,9 +210,9 @@ def show(device: Id, *, as_json: Json = False) -> None:
     """
     from ingest.identity.errors import EnrolmentRefused
 
-    with _authority(settings.load()) as authority:
+    with opened(settings.load()) as authority:
         now, found = authority.now, authority.of(device)
-        _warn(authority)
+        warn(authority)
     if not found:
         raise EnrolmentRefused(f"`{device}` is not enrolled")
     if as_json:
@@ -228,88 +228,8 @@ def show(device: Id, *, as_json: Json = False) -> None:
     Console().print(table)
 
 
-@authority_app.command("init")
-def init(
-    *,
-    host: Hosts = None,
-    name: Annotated[str, typer.Option(help="What the authority's certificate calls it.")] = "Vigie",
-    if_missing: Annotated[
-        bool, typer.Option("--if-missing", help="One that is there is kept, and renewed when due.")
-    ] = False,
-) -> None:
-    """Make the authority, the broker's certificate and the list of revocations.
-
-    Example: vigie authority init --host broker.hopital.example
-    """
-    from ingest.identity import authority as authorities
-
-    given = settings.load()
-    folder, passphrase = Path(given.authority), given.authority_key.encode()
-    with authorities.locked(folder):
-        there = authorities.exists(folder)
-        if not (there and if_missing):
-            authorities.create(folder, name, passphrase)
-    with _authority(given) as authority:
-        done = authority.renew(host or (), spare=True)
-        what = "keeps its authority" if there else "has a new authority"
-        also = f"; renewed: {', '.join(done)}" if there and done else ""
-        typer.echo(f"{folder} {what}{also}")
-        _publish(given, authority)
-
-
-@authority_app.command("renew")
-def renew(*, host: Hosts = None) -> None:
-    """Renew the broker's certificate when it ends soon, and the list of revocations.
-
-    Have this run each day: rotated certificates end by it, and the list never expires. When the
-    list expires, the broker refuses every device. With --host, the broker gets new names.
-
-    Example: vigie authority renew --host broker.hopital.example --host 192.0.2.7
-    """
-    given = settings.load()
-    with _authority(given) as authority:
-        done = authority.renew(host or (), spare=True)
-        if "the revocation list" not in done:
-            authority.save()
-            done.append("the revocation list")
-        typer.echo(f"renewed: {', '.join(done)}")
-        _publish(given, authority)
-
-
-@authority_app.command("show")
-def show_authority(*, as_json: Json = False) -> None:
-    """Show until when authority, revocations and the broker's certificate hold.
-
-    Example: vigie authority show --json
-    """
-    from ingest.identity import certificates
-
-    with _authority(settings.load()) as authority:
-        ends, now = authority.ends(), authority.now
-        hosts = certificates.hosts(authority.server)
-        counting = len(authority.counting())
-        _warn(authority)
-    if as_json:
-        told = {"folder": str(authority.folder), "until": ends, "hosts": hosts, "devices": counting}
-        typer.echo(msgspec.json.encode(told).decode())
-        return
-    table = Table("what", "until (UTC)", "days left")
-    for what, end in ends.items():
-        table.add_row(what, f"{end:%Y-%m-%d %H:%M}", str((end - now).days))
-    Console().print(table)
-    typer.echo(f"the broker is called {', '.join(hosts)}; {counting} devices may come in")
-
-
-@contextmanager
-def _authority(given: Settings) -> Iterator[Authority]:
-    from ingest.identity import authority as authorities
-
-    with authorities.opened(Path(given.authority), given.authority_key.encode()) as authority:
-        yield authority
-
-
 def _life(given: Settings) -> timedelta:
-    if not given.certificate_days.isdecimal() or not 0 < int(given.certificate_days) <= 36_500:  # noqa: PLR2004 (a hundred years)
+    if not given.certificate_days.isdecimal() or not 0 < int(given.certificate_days) <= MOST_DAYS:
         raise SettingError("VIGIE_CERTIFICATE_DAYS must be a number of days, such as 397")
     return timedelta(days=int(given.certificate_days))
 
@@ -326,22 +246,13 @@ def _request(path: Path | None) -> bytes | None:
 
 
 def _hand_out(
-    given_settings: Settings, authority: Authority, given: list[Given], out: Path | None
-) -> Path:
-    """Write the devices' files and tell the broker; returns the folder."""
+    given_settings: Settings, authority: Authority, given: list[Given], folder: Path
+) -> None:
+    """Write the devices' files and tell the broker."""
     from ingest.identity import certificates, handing
 
-    folder = out or Path(given_settings.state) / "devices"
     handing.write(given, folder, certificates.pem(authority.certificate))
-    _publish(given_settings, authority)
-    return folder
-
-
-def _publish(given: Settings, authority: Authority) -> None:
-    from ingest.identity import broker
-
-    # For people; what a script reads goes to standard output.
-    typer.echo(broker.hand_over(authority.folder, given.mqtt_folder), err=True)
+    publish(given_settings, authority)
 
 
 def _tell(given_settings: Settings, given: Given, folder: Path, model: str = "") -> None:
@@ -351,7 +262,7 @@ def _tell(given_settings: Settings, given: Given, folder: Path, model: str = "")
     from ingest.registry import office
     from ingest.registry.entities import Format, Model
 
-    typer.echo(f"{given.device}: its files are in {folder / given.device}")
+    typer.echo(f"{given.device}: its files are in {handing.own_folder(folder, given.device)}")
     if given.certificate is not None:
         typer.echo(f"certificate valid until {given.certificate.not_valid_after_utc:%Y-%m-%d}")
     known = office.find(given_settings, f"model:{model}".encode()) if model else None
@@ -380,14 +291,3 @@ def _shown(one: Issued, now: datetime) -> dict[str, object]:
         "revoked": one.revoked,
         "reason": one.reason,
     }
-
-
-def _warn(authority: Authority) -> None:
-    """Say it early when something ends that locks devices out."""
-    from ingest.identity.authority import WARNED
-
-    for what, end in authority.ends().items():
-        if end < authority.now + WARNED:
-            said = "has ended" if end <= authority.now else f"ends on {end:%Y-%m-%d}"
-            then = "" if what == "authority" else ": `vigie authority renew`"
-            typer.echo(f"{ENDING[what]} {said}; after that no device comes in{then}", err=True)

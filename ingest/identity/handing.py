@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import shlex
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -41,6 +42,16 @@ EXAMPLES = {
     Vital.CONSCIOUSNESS: "A",
     Vital.BATTERY: 100,
 }
+
+
+def check(folder: Path) -> None:
+    """Refuse a folder that cannot be made or written to, before anything is issued for it.
+
+    Raises EnrolmentRefused. Nothing is made yet.
+    """
+    nearest = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise EnrolmentRefused(f"{folder} cannot be written to: see {nearest}")
 
 
 def write(given: Sequence[Given], folder: Path, authority: bytes) -> None:

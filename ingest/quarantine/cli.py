@@ -16,6 +16,7 @@ from rich.table import Table
 
 from ingest import settings
 from ingest.readings import Refusal
+from ingest.registry.cli import line
 
 if TYPE_CHECKING:
     from ingest.quarantine.records import Entry, Wanted
@@ -54,7 +55,15 @@ Oldest = Annotated[int | None, typer.Option(min=1, help="At most so many, the ol
 Names = Annotated[
     list[str] | None, typer.Argument(metavar="ENTRY", help="Entries by name, such as 3-41.")
 ]
-By = Annotated[str, typer.Option(help="Who does this.", default_factory=getpass.getuser)]
+By = Annotated[
+    str,
+    typer.Option(
+        help="Who does this.",
+        default_factory=getpass.getuser,
+        callback=line,
+        show_default="your account",
+    ),
+]
 
 
 @app.command("list")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec import structs
 
 from ingest import kafka
+from ingest.bundles import bundled
 from ingest.codec import Bundle, Message, Refused, decode_record, encode
 from ingest.door import marked
 from ingest.ports import LogUnavailable, MalformedRecord
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from ingest.readings import Instant
     from ingest.registry.memory import Registry
 
-# Sent together and acknowledged together; a bundle stays below what a Kafka of defaults takes.
+# Sent together and acknowledged together.
 BATCH_ENTRIES, BATCH_BYTES = 200, 256 * 1024
 
 
@@ -115,8 +116,9 @@ class Replay:
             bundles[topic, kafka.partition_of(message.patient)].append(message)
         await settled(
             [
-                await self._sink.send(topic, encode(Bundle(self._by, tuple(some))), partition=place)
+                await self._sink.send(topic, value, partition=place)
                 for (topic, place), some in bundles.items()
+                for value in bundled(self._by, some)
             ]
         )
         await mark(self._sink, passed, Outcome.REPLAYED, self._by, self._now)

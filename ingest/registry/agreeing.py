@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from ingest.registry import audit, consent, store
+from ingest.registry import audit, consent, rules, store
 from ingest.registry.entities import Patient
 
 if TYPE_CHECKING:
@@ -27,8 +28,12 @@ def decide(
     """Record the act; returns 1 when it changes what holds, 0 when it confirms it.
 
     A consent to a newer text is an act of its own, although the purpose was agreed to already. The
-    transaction must hold `database.lock`. Raises NotInRegistry.
+    transaction must hold `database.lock`. Raises NotInRegistry, and RegistryRefused for a time that
+    cannot be: an act stays for ever as it was recorded.
     """
+    said = basis.time
+    if said is not None and (said.year < rules.FIRST_YEAR or said > datetime.now(UTC)):
+        raise store.RegistryRefused([f"nobody can have said so at {rules.stamp(said)}"])
     key = f"patient:{patient}".encode()
     found = store.read(connection, [key]).get(key)
     if not isinstance(found, Patient):

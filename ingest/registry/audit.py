@@ -4,8 +4,9 @@ Each entry's hash is SHA-256 over the previous entry's hash and the entry's cano
 entry that is changed, taken out or put in breaks every hash from there on. What an entry tells is
 in the chain as a salted hash of its own, `content`: so the words about a patient can be taken out
 when the patient is erased, and the chain still holds. An erasure is an entry that names the entries
-which it emptied; one that was emptied otherwise is noticed. What the chain cannot
-show is an end that was cut off: `vigie audit verify` prints the newest hash, to be kept elsewhere.
+which it emptied; one that was emptied otherwise is noticed. What the chain by itself cannot show is
+an end that was cut off, or a log written anew with hashes that fit: for that its newest hash goes
+to Kafka with each change (`anchors.py`), and `vigie audit verify` prints it, to be kept elsewhere.
 """
 
 from __future__ import annotations
@@ -160,22 +161,25 @@ def erase(connection: Connection, patient: str, mark: str, *, by: str, why: str)
     `mark` stands for the patient from there on. Returns how many entries were emptied. The
     transaction must hold `database.lock`, and its setting `vigie.erasing` must name the patient.
     """
-    found = [
-        number
-        for number, *texts in connection.execute(
-            "SELECT number, key, why, change FROM internal.audit"
-            " WHERE salt IS NOT NULL AND strpos(key || why || change, %s) > 0 ORDER BY number",
-            (patient,),
-        )
-        if any(concerns(text, patient) for text in texts)
-    ]
+    found, inherited = [], set[int]()
+    for number, *texts in connection.execute(
+        "SELECT number, key, why, change FROM internal.audit"
+        " WHERE salt IS NOT NULL AND strpos(key || why || change, %s) > 0 ORDER BY number",
+        (patient,),
+    ).fetchall():
+        if not any(concerns(text, patient) for text in texts):
+            continue
+        found.append(number)
+        if texts[0].startswith(ERASED):
+            # The reason of another's erasure names this patient: what it explained we explain now.
+            inherited.update(msgspec.json.decode(texts[2], type=Erasure).entries)
     key = f"{ERASED}{mark}"
     connection.execute(
-        "UPDATE internal.audit SET key = %s, why = '', change = '{}', salt = NULL"
-        " WHERE number = ANY(%s)",
-        (key, found),
+        "UPDATE internal.audit SET key = CASE WHEN starts_with(key, %s) THEN key ELSE %s END,"
+        " why = '', change = '{}', salt = NULL WHERE number = ANY(%s)",
+        (ERASED, key, found),
     )
-    append(connection, [(key, {"entries": found})], by=by, why=why)
+    append(connection, [(key, {"entries": sorted({*found, *inherited})})], by=by, why=why)
     return len(found)
 
 

@@ -22,26 +22,36 @@ def verify(
         str | None,
         typer.Option(metavar="HASH", help="A hash that was printed before: is it still there?"),
     ] = None,
+    tables_only: Annotated[
+        bool, typer.Option("--tables-only", help="Do not ask Kafka, as for a backup.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Walk the whole chain; exit with 1 and name the first entry that is not as it was written.
 
-    An end that was cut off shows only against a hash that was noted before: keep the one that is
-    printed outside of the database.
+    An end that was cut off, or a log that was written anew, shows against the hashes that went to
+    Kafka with each change; and against the one that is printed here, if you keep it elsewhere.
 
     Example: vigie audit verify --contains 3f1c...
     """
-    from ingest.registry import audit, database
+    import asyncio
 
-    with database.transaction(settings.load().database) as connection:
+    from ingest.registry import anchors, audit, database
+
+    in_force = settings.load()
+    told = [] if tables_only else asyncio.run(anchors.read(in_force.kafka))
+    with database.transaction(in_force.database) as connection:
         count, newest = audit.verify(connection)
+        fit = anchors.check(connection, told)
         if contains is not None and not audit.contains(connection, contains):
             raise audit.CutOff(contains)
     if as_json:
-        told = {"entries": count, "hash": newest.hex()}
-        typer.echo(msgspec.json.encode(told).decode())
+        answer = {"entries": count, "anchors": fit, "hash": newest.hex()}
+        typer.echo(msgspec.json.encode(answer).decode())
         return
     typer.echo(f"{count} entries, each as it was written")
+    if not tables_only:
+        typer.echo(f"{fit} hashes in vigie.registry, each of an entry that is still there")
     typer.echo(f"newest hash: {newest.hex()}")
 
 
@@ -81,4 +91,4 @@ def list_entries(
         fields = ", ".join(msgspec.json.decode(one.change))
         time = f"{one.time:%Y-%m-%d %H:%M:%S}"
         table.add_row(str(one.number), time, one.by, one.why, one.key, fields)
-    Console().print(table)
+    Console(markup=False).print(table)

@@ -79,7 +79,7 @@ def import_file(
     from ingest.registry.files import importing
     from ingest.registry.files.draft import BadRegistryFile
 
-    in_force, console = settings.load(), Console()
+    in_force, console = settings.load(), Console(markup=False)
     if check:
         report = importing.check(in_force, file)
         typer.echo(f"{report.entries} entries fit, {report.changed} of them new or changed")
@@ -155,7 +155,7 @@ def list_entries(
     table = Table("kind", "id", "profile or model", "worn by, consents, or formats")
     for one in entities:
         table.add_row(kind_of(one), one.id, *_summary(one))
-    Console().print(table)
+    Console(markup=False).print(table)
 
 
 @app.command()
@@ -238,7 +238,7 @@ def publish(
 def tell_gateways(told: Told) -> None:
     """Say where a change is in force."""
     if told.gateways:
-        Console().print(f"in force at {', '.join(told.gateways)}")
+        Console(markup=False).print(f"in force at {', '.join(told.gateways)}")
     else:
         Console().print("no gateway runs: it takes effect when one starts")
 

@@ -89,7 +89,7 @@ def show(patient: Patient, *, as_json: Json = False) -> None:
         time = f"{one.time:%Y-%m-%d %H:%M}"
         table.add_row(time, one.purpose, said, one.text_version, one.evidence, one.recorded_by)
     table.columns[0].no_wrap = True
-    Console().print(table)
+    Console(markup=False).print(table)
 
 
 def _decide(

@@ -24,6 +24,20 @@ AsyncConnection = psycopg.AsyncConnection[tuple[Any, ...]]
 CONNECT_SECONDS = 5
 # Longer than the largest import takes: another change waits for it, and then says so.
 LOCK_SECONDS = 90
+# A command that was suspended, or whose machine went away, must not keep others from withdrawing a
+# consent: the server ends its session. Longer than Kafka may keep `publish` waiting.
+SILENT_SECONDS = 80
+_OPTIONS = " ".join(
+    f"-c {name}={value}"
+    for name, value in {
+        "lock_timeout": f"{LOCK_SECONDS}s",
+        "idle_in_transaction_session_timeout": f"{SILENT_SECONDS}s",
+        "idle_session_timeout": f"{SILENT_SECONDS}s",
+        "tcp_user_timeout": f"{SILENT_SECONDS}s",
+        "tcp_keepalives_idle": 10,
+        "tcp_keepalives_interval": 10,
+    }.items()
+)
 # "vigie r" in ASCII: any number that nobody else locks in this database.
 CHANGE_LOCK = 0x76696769652072
 
@@ -57,7 +71,7 @@ async def connected(database: str) -> AsyncIterator[AsyncConnection]:
             autocommit=True,
             connect_timeout=CONNECT_SECONDS,
             application_name="vigie-registry",
-            options=f"-c lock_timeout={LOCK_SECONDS}s",
+            options=_OPTIONS,
         )
         try:
             yield connection
@@ -77,7 +91,7 @@ def _connected(database: str) -> Iterator[Connection]:
         autocommit=True,
         connect_timeout=CONNECT_SECONDS,
         application_name="vigie-registry",
-        options=f"-c lock_timeout={LOCK_SECONDS}s",
+        options=_OPTIONS,
     )
     try:
         yield connection
@@ -104,6 +118,8 @@ def _ours() -> Iterator[None]:
         ) from None
     except psycopg.Error as error:
         raise RegistryUnavailable(f"the database refuses this ({_kind(error)})") from None
+    except UnicodeEncodeError:  # half of a character, as a file's name or a terminal may have it
+        raise SettingError("a text is not Unicode: the database cannot hold it") from None
 
 
 def _kind(error: psycopg.Error) -> str:

@@ -178,7 +178,7 @@ def list_models(
             until = "" if one.listed_until is None else f" to {stamp(one.listed_until)}"
             listed = f"{stamp(one.listed_from)}{until}"
             table.add_row(one.id, one.maker, one.name, ", ".join(one.formats), listed)
-        Console().print(table)
+        Console(markup=False).print(table)
 
 
 def _amend(

@@ -15,8 +15,9 @@ import msgspec
 
 from ingest.readings import Vital  # noqa: TC001 (as above)
 
-# An id becomes part of an MQTT topic and a Kafka key, so no wildcard, slash or blank.
-Identifier = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+# An id becomes part of an MQTT topic and a Kafka key, so no wildcard, slash or blank. `$` by itself
+# would let a line feed at the end pass.
+Identifier = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$(?!\n)")]
 
 
 # Ten years, as old as a reading may be: a clock that was never set is corrected by a site's hand.

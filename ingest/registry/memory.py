@@ -42,7 +42,7 @@ class Registry:
             self._devices.pop(name, None)
         elif kind == "model":
             self._models.pop(name, None)
-        else:
+        elif isinstance(entity, Patient) or kind == "patient":
             patient = entity.id if entity is not None else name
             self._offsets[patient].append(offset)
             self._patients[patient].append(entity)

@@ -44,7 +44,10 @@ class NotFollowed(VigieError):
     retryable = True
 
     def __init__(self, told: Told) -> None:
-        super().__init__("a gateway that runs has not followed yet: see its /healthz")
+        super().__init__(
+            "the change is made and published, but a gateway that runs has not followed yet: "
+            "see its /healthz"
+        )
         self.told = told
 
 

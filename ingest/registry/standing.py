@@ -36,6 +36,15 @@ LIVE_WINDOW: Mapping[Profile, timedelta] = MappingProxyType(
 )
 
 
+# A faulty part of a message has no time that could be believed. Whoever wore the device within so
+# long before may be in it: what a device keeps for longer than that is rare (ours).
+FAULTY_BEFORE = timedelta(days=30)
+
+
+# Of one number in a version; Python refuses to read thousands.
+VERSION_DIGITS = 18
+
+
 class Wearer(NamedTuple):
     """Who wears the device from `start` up to but not including `until` (UTC; None: no end).
 
@@ -84,6 +93,18 @@ class Standing(NamedTuple):
                 return wearer
         return None
 
+    def silent(self, received: datetime, *, faulty: bool) -> bool:
+        """Whether a message of now may hold something of a wearer who has not agreed to it.
+
+        `faulty`: a part of it could not be read, so nobody knows when that was measured, or of
+        whom. Otherwise it is asked for the wearer of now only.
+        """
+        since = received - FAULTY_BEFORE if faulty else received
+        return any(
+            not one.collects and one.start <= received and (one.until is None or since < one.until)
+            for one in self.wearers
+        )
+
 
 def standing(
     device: Device | None, model: Model | None, newest: Callable[[str], Patient]
@@ -92,19 +113,21 @@ def standing(
     if device is None:
         return Standing(Refusal.UNKNOWN_DEVICE)
     wearers = tuple(_wearer(one, newest(one.patient)) for one in device.assignments)
+    seconds = device.clock_offset_seconds
+    offset = timedelta(seconds=seconds) if seconds else None
     if device.revoked:
-        return Standing(Refusal.DEVICE_REVOKED, wearers=wearers)
+        return Standing(Refusal.DEVICE_REVOKED, offset=offset, wearers=wearers)
     if model is None or not admits(model, device.version):
-        return Standing(Refusal.MODEL_NOT_LISTED, wearers=wearers)
-    offset, narrow = device.clock_offset_seconds, _narrow(model)
-    usual = not offset and narrow is None and len(wearers) == 1
+        return Standing(Refusal.MODEL_NOT_LISTED, offset=offset, wearers=wearers)
+    narrow = _narrow(model)
+    usual = offset is None and narrow is None and len(wearers) == 1
     return Standing(
         None,
         model.listed_from,
         model.listed_until,
         frozenset(model.formats),
         narrow,
-        timedelta(seconds=offset) if offset else None,
+        offset,
         wearers,
         wearers[0] if usual and wearers[0].until is None and wearers[0].collects else None,
     )
@@ -128,15 +151,23 @@ def admits(model: Model, version: str | None) -> bool:
         return True
     if version is None:
         return False
-    number = _number(version)
-    return (low is None or _number(low) <= number) and (
-        # 2.1.7 is still "up to 2.1": a range names the digits that it cares for.
-        high is None or number[: len(_number(high))] <= _number(high)
+    # 2.1.7 is still "up to 2.1", and 2 is "from 2.0 on": a range names the digits it cares for.
+    return (low is None or _number(low) <= _number(version, _places(low))) and (
+        high is None or _number(version, _places(high))[: _places(high)] <= _number(high)
     )
 
 
-def _number(version: str) -> tuple[int, ...]:
-    return tuple(int(part) if part.isdecimal() else 0 for part in version.split("."))
+def _places(version: str) -> int:
+    return version.count(".") + 1
+
+
+def _number(version: str, places: int = 1) -> tuple[int, ...]:
+    """Read dotted numbers, at least so many; what is none counts as 0."""
+    parts = [
+        int(part) if part.isdecimal() and len(part) <= VERSION_DIGITS else 0
+        for part in version.split(".")
+    ]
+    return (*parts, *[0] * (places - len(parts)))
 
 
 def _narrow(model: Model) -> Mapping[Vital, Listing] | None:

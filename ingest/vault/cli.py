@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,17 +11,14 @@ from rich.console import Console
 from rich.table import Table
 
 from ingest import settings
+from ingest.registry.cli import By, Json, line
 
 if TYPE_CHECKING:
     from ingest.vault.identity import Identity
 
 app = typer.Typer(help="Who patients are, sealed under the vault key.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
-By = Annotated[
-    str, typer.Option(default_factory=getpass.getuser, help="Who does it; for the audit log.")
-]
-Why = Annotated[str, typer.Option(help="Why; for the audit log, so without a name.")]
+Why = Annotated[str, typer.Option(callback=line, help="Why; for the audit log, so without a name.")]
 Pseudonym = Annotated[str, typer.Argument(help="The patient's pseudonym.")]
 
 
@@ -67,7 +63,7 @@ def show(patient: Pseudonym, by: By, why: Why = "looked at", *, as_json: Json = 
     if as_json:
         typer.echo(msgspec.json.encode(person).decode())
     else:
-        Console().print(_table(person))
+        Console(markup=False).print(_table(person))
 
 
 @app.command("find")

@@ -97,7 +97,7 @@ def _twice(lines: Iterable[Line]) -> Iterator[str]:
 def _toml(text: str, path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also a number without end
         # The parser names the place, and sometimes the character that it met: only the place.
         place = re.search(r"\(at (line \d+), column \d+\)", str(error))
         where = place[1] if place else "its end"

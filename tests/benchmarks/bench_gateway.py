@@ -70,7 +70,7 @@ def run(console: Console, _seconds: float) -> Iterator[Figure]:
 
 async def _round(environment: dict[str, str], name: str) -> dict[str, Drain]:
     url = environment["VIGIE_MQTT"]
-    for session, wanted in (("gateway", topics.SHARED), ("codec", (ALL,)), ("paho", (ALL,))):
+    for session, wanted in (("gateway", topics.shared(url)), ("codec", (ALL,)), ("paho", (ALL,))):
         client = await Client.connect(url, f"{name}-{session}")
         await client.subscribe(*wanted)
         client.close()

@@ -131,7 +131,7 @@ def _round(
 async def _backlog(environment: dict[str, str], name: str, rng: random.Random) -> None:
     url = environment["VIGIE_MQTT"]
     client = await Client.connect(url, f"{name}-{OURS}")
-    await client.subscribe(*topics.SHARED)
+    await client.subscribe(*topics.shared(url))
     client.close()
     await asyncio.to_thread(_old_session, url, f"{name}-{THEIRS}")
     await publish(environment["VIGIE_MQTT_DEVICES"], rng)

@@ -11,8 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest.codec import Refused
-from ingest.formats.port import MESSAGE_BYTES
+from ingest.formats.catalogue import Formats
+from ingest.formats.port import MESSAGE_BYTES, REFUSALS
 from ingest.readings import Refusal
+from tests.contract.drawn import RECEIVED
 from tests.contract.format_cases import CASES, Case
 from tests.contract.promises import decoded
 
@@ -20,6 +22,32 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ingest.formats.port import Decoded
+
+# A message in which more is wrong than is listed, by the last part of its topic.
+NOTHINGS = [1] * 9000
+TIME = RECEIVED.isoformat()
+OBSERVATION = {
+    "resourceType": "Observation",
+    "id": "o",
+    "effectiveDateTime": TIME,
+    "component": NOTHINGS,
+}
+POINT = {
+    "header": {"id": "o", "schema_id": {"namespace": "omh", "name": "heart-rate"}},
+    "body": NOTHINGS,
+}
+FAULTY: dict[str, Any] = {
+    "fhir": {
+        "resourceType": "Bundle",
+        "type": "batch",
+        "entry": [{"resource": OBSERVATION}, {"resource": OBSERVATION}],
+    },
+    "omh": [POINT, POINT],
+    "readings": {
+        "seq": 1,
+        "readings": [{"time": TIME, **{f"x{n}": 1 for n in range(REFUSALS + 2)}}],
+    },
+}
 
 each_format = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 each_json = pytest.mark.parametrize(
@@ -137,6 +165,18 @@ def test_a_message_that_is_read_the_slow_way_comes_to_the_same(
     assert slowly.instants == quickly.instants
     assert list(slowly.places) == list(quickly.places)
     assert (slowly.seq, slowly.id, slowly.refused) == (quickly.seq, quickly.id, quickly.refused)
+
+
+@pytest.mark.parametrize("suffix", sorted(FAULTY))
+def test_a_message_is_not_read_on_when_more_is_wrong_than_is_listed(suffix: str) -> None:
+    decode = Formats().find(suffix)
+    assert decode is not None
+    found = decode(json.dumps(FAULTY[suffix]).encode(), "dev-1", RECEIVED)
+    assert len(found.refused) == REFUSALS + 1
+    assert [one.reason for one in found.refused].count(Refusal.TOO_MANY) == 1
+    assert found.refused[-1].reason is Refusal.TOO_MANY
+    assert found.refused[-1].at
+    assert found.seq == 1 or found.id == "o", "its receipt can name it"
 
 
 def places(node: Any) -> Iterator[tuple[Any, Any]]:

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from ingest.identity import broker, certificates, handing, issuing
 from ingest.identity.authority import Authority, opened
@@ -150,11 +152,16 @@ class Client:
         self.client.on_message = self._on_message
 
     @classmethod
-    def gateway(cls, doors: Doors, name: str = "watcher") -> Client:
-        """Come in as a gateway does, on the loopback address."""
+    def gateway(cls, doors: Doors, name: str = "watcher", *, stays: bool = False) -> Client:
+        """Come in as a gateway does, on the loopback address; its session may stay."""
         address = urlsplit(doors.servers.environment["VIGIE_MQTT"])
         made = cls(address.port or 0, name)
         made.client.username_pw_set("gateway", address.password)
+        if stays:
+            kept = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho: untyped
+            kept.SessionExpiryInterval = 60
+            made.client.connect(HOST, made._port, clean_start=False, properties=kept)
+            return made.started()
         return made.open()
 
     @classmethod
@@ -179,6 +186,9 @@ class Client:
 
     def open(self) -> Client:
         self.client.connect(HOST, self._port, keepalive=30)
+        return self.started()
+
+    def started(self) -> Client:
         self.client.loop_start()
         assert self._connected.wait(DEADLINE_SECONDS)
         return self

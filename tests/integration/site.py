@@ -58,9 +58,9 @@ class Site:
         """Write records to the registry: (key, value)."""
         asyncio.run(self._send(self.names.registry, [(0, k, v) for k, v in entities]))
 
-    def delete_below(self, partition: int, offset: int) -> None:
-        """Let Kafka delete the head of the log, as retention does."""
-        asyncio.run(self._delete(partition, offset))
+    def delete_below(self, partition: int, offset: int, topic: str = "") -> None:
+        """Let Kafka delete the head of the log, or of another topic, as retention does."""
+        asyncio.run(self._delete(TopicPartition(topic or self.names.readings, partition), offset))
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """Ask the database."""
@@ -134,11 +134,10 @@ class Site:
         if topic in {self.names.readings, self.names.backfill}:
             self.sent += len(records)
 
-    async def _delete(self, partition: int, offset: int) -> None:
+    async def _delete(self, place: TopicPartition, offset: int) -> None:
         admin = AIOKafkaAdminClient(bootstrap_servers=self.kafka)
         await admin.start()
         try:
-            place = TopicPartition(self.names.readings, partition)
             await admin.delete_records({place: RecordsToDelete(offset)})
         finally:
             await admin.close()

@@ -18,6 +18,9 @@ from alerts.relay import Relay
 from ingest.codec import encode
 from ingest.ports import SystemClock
 from ingest.readings import Vital
+from ingest.registry import database as tables
+from ingest.registry import store
+from ingest.registry.consent import Basis
 from ingest.registry.entities import Patient
 from simulators import ens as ens_end
 from simulators import mailbox as mail_end
@@ -26,13 +29,13 @@ from tests.unit.alerts.stories import MARKED_PATIENT, event, finding, reading
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from alerts.channels.port import Channel as Port
-    from alerts.consent import Gate
     from alerts.events import AlertEvent
     from ingest.ports import Sink
+    from ingest.registry.entities import Purpose
 
 SENDER = "vigie@hopital.mssante.example"
 SPACE = fhir.Space(
@@ -85,6 +88,12 @@ class Telling:
             connection.execute("NOTIFY vigie_due")
             connection.execute("NOTIFY vigie_outbox")
 
+    def agree(self, patient: str, *purposes: Purpose) -> None:
+        """Leave a patient these consents, in the registry's tables as its commands do."""
+        with tables.transaction(self.database, change=True) as connection:
+            changed = Patient(patient, consents=purposes)
+            store.change(connection, [changed], by="nurse", why="asked", basis=Basis("form 7"))
+
     def journal(self) -> list[tuple[str, str, str | None]]:
         """List (channel, state, reason) of all deliveries."""
         return self.rows("SELECT channel, state, reason FROM deliveries ORDER BY channel, id")
@@ -108,13 +117,12 @@ class Telling:
         self,
         sink: Sink | None = None,
         mail: Port | None = None,
-        gates: Mapping[str, Gate] | None = None,
     ) -> AsyncIterator[Dispatcher]:
         """Run a dispatcher, and a relay where there is a sink, as the process does."""
         journal = Journal(self.database)
         mail = mail or Mail(self.smtp, SENDER, SystemClock())
         channels: list[Port] = [mail, Ens(self.url, "", SPACE)]
-        dispatcher = Dispatcher(journal, channels, SystemClock(), gates)
+        dispatcher = Dispatcher(journal, channels, SystemClock())
         await journal.open()
         work = [asyncio.create_task(journal.listen(dispatcher.wake, lambda: None))]
         if sink is not None:

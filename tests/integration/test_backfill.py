@@ -13,6 +13,11 @@ from aiokafka import AIOKafkaProducer
 
 from ingest.codec import Bundle, Message, decode_rejected, encode
 from ingest.readings import Instant, Quality, Refusal, Vital
+from ingest.registry.follower import Follower
+from streams.backfill import Backfill
+from streams.lanes import BACKFILL
+from streams.timescale import Store
+from streams.transaction import Destinations
 from tests.integration.site import PARTITIONS, Site
 from tests.unit.streams.log import moment
 from tests.waiting import wait_until
@@ -171,6 +176,58 @@ def test_a_lane_whose_log_was_made_anew_is_told_of_and_live_readings_go_on(site:
         site.send([(0, encode(Bundle("gateway", (live,))))])
         wait_until(lambda: count(site, "p-2") == 1, "the live reading stored")
         assert worker.terminate() == 0
+
+
+def test_what_kafka_deleted_of_several_partitions_before_it_came_is_counted_and_gone_past(
+    site: Site,
+) -> None:
+    site.send_late((n % PARTITIONS, v) for n, v in enumerate(late("p-1", 4000, instants=50)))
+    for partition in (0, 1, 3):
+        site.delete_below(partition, 4, site.names.backfill)
+    with site.worker() as worker:
+        site.wait_applied(worker)
+        assert worker.terminate() == 0
+    lost = "SELECT partition, lost::int FROM ledger WHERE lost > 0 ORDER BY partition"
+    assert site.rows(lost) == [(0, 4), (1, 4), (3, 4)]
+    assert count(site, "p-1") == 4000 - 3 * 4 * 100
+
+
+def test_a_place_that_was_moved_back_is_noticed_and_gone_on_from_and_live_readings_never_stop(
+    site: Site,
+) -> None:
+    """To the lane's reader it looks like records that it has skipped."""
+    bundles = list(late("p-1", 2000, instants=50))
+    site.send_late((0, bundle) for bundle in bundles[:-1])
+    with site.worker() as worker:
+        site.wait_applied(worker)
+        site.do(
+            "UPDATE internal.progress SET next_offset = next_offset - 3"
+            " WHERE partition = 0 AND topic LIKE 'backfill.%'"
+        )
+        site.send_late([(0, bundles[-1])])
+        site.wait_applied(worker)
+        assert "start again at its own offset" in worker.log()
+        assert worker.terminate() == 0
+    assert count(site, "p-1") == 2000
+    assert lanes(site)["backfill"] == (2300, 2000, 0)
+
+
+async def test_while_live_readings_never_leave_time_the_lane_moves_all_the_same(site: Site) -> None:
+    names = site.names
+    bundles = [(n % 2, bundle) for n, bundle in enumerate(late("p-1", 8000, instants=1000))]
+    await asyncio.to_thread(site.send_late, bundles)
+    store = Store(site.database, names.backfill, Destinations("a", "r", "o"), BACKFILL)
+    follower = Follower(site.kafka, names.registry)
+    lane = Backfill(
+        site.kafka, store, follower, topic=names.backfill, by="worker", busy=lambda: True
+    )
+    running = asyncio.create_task(lane.run())
+    lane.share(frozenset({0, 1}))
+    await asyncio.to_thread(site.wait_applied)
+    running.cancel()
+    await asyncio.wait([running])
+    await lane.close()
+    assert count(site, "p-1") == 8000
 
 
 class Clinic:

@@ -65,6 +65,12 @@ BAD = [
     ),
     pytest.param(b"", Refusal.EMPTY, "", id="an empty message"),
     pytest.param(b"x" * (1 << 20), Refusal.TOO_LARGE, "", id="1 MiB of bytes"),
+    pytest.param(
+        sent(**{f"x{number}": 1 for number in range(10_500)}),
+        Refusal.TOO_MANY,
+        "readings[0].x10000",
+        id="wrong in more places than anybody reads",
+    ),
     pytest.param(b'{"seq": ' + b"[" * 100_000, Refusal.TOO_DEEP, "", id="deep nesting"),
     pytest.param(
         json.dumps({"seq": 1, "device": "another", "readings": []}).encode(),
@@ -109,7 +115,7 @@ def test_bad_input_has_a_clear_outcome_and_stops_nothing(
     device.raw(payload)
     wait_until(lambda: len(refused(line, device.name, reason)) > known, "it is in quarantine", 30)
     newest = refused(line, device.name, reason)[0]
-    assert (newest.refused[0].reason, newest.refused[0].at) == (reason, at)
+    assert (newest.refused[-1].reason, newest.refused[-1].at) == (reason, at)
     assert newest.size == len(payload)
     assert newest.payload == payload[: len(newest.payload)]
     assert len(newest.payload) in {len(payload), 64 * 1024}

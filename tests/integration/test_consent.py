@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Self, cast
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Self
 
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from alerts.consent import Sharing
-from alerts.events import Channel, Phase
 from ingest.codec import Bundle, Message, Tick, encode
 from ingest.kafka import partition_of
 from ingest.readings import Instant, Vital
 from ingest.registry.entities import USUAL, Patient, Purpose, key
-from ingest.registry.follower import Follower
 from tests.integration.site import PARTITIONS, Site
 from tests.integration.telling import Telling, story, until
 from tests.unit.alerts.stories import MARKED_PATIENT
@@ -27,8 +23,6 @@ from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from alerts.delivery import Due
 
 pytestmark = pytest.mark.servers
 
@@ -163,30 +157,36 @@ def test_who_withdraws_monitor_is_stored_and_watched_no_more_and_open_alerts_end
     assert site.rows("SELECT DISTINCT patient FROM alerts WHERE ended IS NULL") == [("p-2",)]
 
 
-async def test_a_delivery_that_waits_is_not_sent_once_the_patient_does_not_share_any_more(
-    telling: Telling, site: Site
+@pytest.mark.parametrize(
+    ("agreed", "mail", "ens"),
+    [
+        pytest.param((Purpose.COLLECT, Purpose.MONITOR), "sent", "rejected", id="share"),
+        pytest.param((Purpose.COLLECT, Purpose.SHARE), "rejected", "accepted", id="monitor"),
+        pytest.param((Purpose.MONITOR, Purpose.SHARE), "rejected", "rejected", id="collect"),
+        pytest.param((), "rejected", "rejected", id="all"),
+    ],
+)
+async def test_a_delivery_that_waits_is_not_sent_once_the_patient_has_withdrawn_what_it_needs(
+    telling: Telling, agreed: tuple[Purpose, ...], mail: str, ens: str
 ) -> None:
-    sharing = Sharing(Follower(site.kafka, site.names.registry))
-    following = asyncio.create_task(sharing.run())
-    async with telling.dispatching(gates={Channel.ENS: sharing}):
+    """Kafka is not asked: a withdrawal holds from its commit on, and no mail waits for Kafka."""
+    telling.agree(WHOSE, *USUAL)
+    space, mailbox = telling.space.temper, telling.mailbox.mailbox.temper
+    space.answer, mailbox.recipient = HTTPStatus.SERVICE_UNAVAILABLE, "451 later"
+    async with telling.dispatching():
         telling.tell(story())
+        await until(lambda: tried(telling) == 2, "both tried, and put back")
+        await asyncio.to_thread(telling.agree, WHOSE, *agreed)
+        space.answer = mailbox.recipient = None
         await until(telling.settled, "both deliveries settled")
-        assert telling.journal() == [("ens", "accepted", None), ("mail", "sent", None)]
-        await asyncio.to_thread(without, site, WHOSE, Purpose.SHARE)
-        await until(lambda: not shares(sharing), "the dispatcher has read it")
-        # The worker had queued this one before it read of the withdrawal itself.
-        telling.tell(story(number=2, phase=Phase.ESCALATE))
-        await until(telling.settled, "all deliveries settled")
-    following.cancel()
-    with suppress(asyncio.CancelledError):
-        await following
-    shared = {settled[1:] for settled in telling.journal() if settled[0] == "ens"}
-    assert shared == {("accepted", None), ("rejected", "no consent")}
-    assert len(telling.space.accepted) == 1
-    assert len(telling.mails()) == 2, "her physician is told all the same"
+    found = {channel: (state, reason) for channel, state, reason in telling.journal()}
+    for channel, state in (("mail", mail), ("ens", ens)):
+        assert found[channel] == (state, "no consent" if state == "rejected" else None)
+    assert len(telling.mails()) == (mail == "sent")
+    assert len(telling.space.accepted) == (ens == "accepted")
 
 
-def shares(sharing: Sharing) -> bool:
-    """Whether the dispatcher believes that the patient of the story agrees."""
-    due = cast("Due", SimpleNamespace(event=story()))
-    return not sharing.withholds(due)
+def tried(telling: Telling) -> int:
+    """Count the deliveries that were tried in vain."""
+    query = "SELECT count(*) FROM deliveries WHERE attempts > 0 AND reason IS NOT NULL"
+    return int(telling.rows(query)[0][0])

@@ -227,6 +227,16 @@ async def test_states_come_back_by_partition(store: Store) -> None:
     assert states == {0: {"p-1": b"later", "p-2": b"b"}, 1: {"p-3": b"c"}}
 
 
+async def test_a_patient_in_two_partitions_cannot_stand_in_one_transaction(store: Store) -> None:
+    """Which is told from a database that is away: for that a worker would wait for ever."""
+    one, other = work(), work(partition=1)
+    one.snapshots = other.snapshots = {"p-1": b"a"}
+    with pytest.raises(Unstorable):
+        await write(store, one, other)
+    await write(store, one)
+    await write(store, other)
+
+
 async def test_what_was_rolled_back_left_nothing_and_can_be_written_again(
     store: Store, database: str
 ) -> None:

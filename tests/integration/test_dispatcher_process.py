@@ -18,7 +18,7 @@ import pytest
 from alerts.process import publish
 from ingest.codec import encode
 from ingest.kafka import ensure_topics
-from ingest.registry.entities import Patient, Profile, key
+from ingest.registry.entities import Patient, Profile, Purpose, key
 from ingest.registry.follower import Follower
 from ingest.settings import Settings
 from tests.integration.telling import SENDER, Telling, end_leases, story, until
@@ -120,16 +120,15 @@ def test_the_process_shows_its_figures_and_ends_well_when_told(
     assert "cardio@" not in told
 
 
-def test_without_the_registry_mails_go_out_and_nothing_is_shared(
+def test_without_kafka_mails_go_out_and_nothing_is_shared_that_was_not_agreed_to(
     telling: Telling, start: Callable[[], subprocess.Popen[bytes]]
 ) -> None:
-    """Kafka is away from the start, so nobody knows who agrees to share."""
+    """Kafka is away from the start: who agrees to what stands in the registry's tables."""
+    telling.agree(f"{MARKED_PATIENT}-0", Purpose.COLLECT, Purpose.MONITOR)
     start()
     telling.tell(story())
-    wait_until(telling.mails, "the mail")
-    wait_until(lambda: ("mail", "sent", None) in telling.journal(), "the mail settled")
-    assert telling.journal() == [("ens", "queued", None), ("mail", "sent", None)]
-    assert not telling.space.accepted
+    wait_until(telling.settled, "both settled")
+    assert telling.journal() == [("ens", "rejected", "no consent"), ("mail", "sent", None)]
 
 
 async def test_a_registry_change_whose_own_process_died_is_published(

@@ -123,6 +123,16 @@ def test_a_revoked_device_is_refused_at_the_broker_and_at_the_gateway(
     assert (one["state"], one["reason"]) == ("revoked", "compromised")
 
 
+def test_a_device_is_refused_at_the_gateway_also_where_the_authority_is_not_at_hand(
+    line: Line, tmp_path: Path
+) -> None:
+    device = f"d-{line.admit(tmp_path, 1)}-0"
+    revoke = ("devices", "revoke", device, "--reason", "compromised")
+    assert "no authority in" in refused(line, *revoke, VIGIE_AUTHORITY=str(tmp_path / "none"))
+    (shown,) = json.loads(line.vigie("registry", "show", device, "--json"))
+    assert shown["revoked"] is True
+
+
 def test_a_rotated_device_comes_in_with_its_new_certificate(
     line: Line, tmp_path: Path, name: str
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ from ingest.erasure import erase, traces
 from ingest.registry import audit, database, office, topic
 from ingest.registry.audit import ChainBroken
 from ingest.registry.entities import Device, Patient, Purpose, key
+from ingest.registry.files import importing
 from ingest.settings import Settings
 from tests.integration import erasing
 from tests.integration.hospital import INS, NAME, WHY, Hospital, founded, history, send
@@ -189,6 +190,64 @@ def test_what_is_no_pseudonym_is_searched_and_erased_by_nobody(text: str) -> Non
     ):
         with pytest.raises(erase.NoPseudonym):
             call()
+
+
+def test_a_reason_that_names_another_patient_is_refused_before_anything_is_done(
+    hospital: Hospital,
+) -> None:
+    for by, why in (("dpo", f"as for {hospital.stays}."), (f"heirs of {hospital.stays}", WHY)):
+        with pytest.raises(erase.WhyNamesPatient):
+            erase.erase(hospital.settings, hospital.gone, by=by, why=why)
+    found = office.find(hospital.settings, key(Patient(hospital.gone)))
+    assert isinstance(found, Patient)
+    assert found.consents
+
+
+def test_the_chain_holds_when_an_erasures_reason_named_who_is_erased_later(
+    hospital: Hospital,
+) -> None:
+    later = f"p-{hospital.run}-99"
+    first = erase.erase(hospital.settings, hospital.gone, by="dpo", why=f"see {later}")
+    office.change(hospital.settings, [Patient(later)], by="site", why="admission", wait=False)
+    erase.erase(hospital.settings, later, by="dpo", why=WHY)
+    with database.transaction(hospital.settings.database) as connection:
+        audit.verify(connection)
+        assert f"erased:{first.mark}" in {entry.key for entry in audit.newest(connection, 100)}
+        rows = connection.execute("SELECT key || why || change FROM internal.audit").fetchall()
+    assert not any(traces.names(text, later) for (text,) in rows)
+
+
+def test_who_agrees_again_before_the_deletion_is_not_deleted_half(hospital: Hospital) -> None:
+    back = Patient(hospital.gone, consents=(Purpose.COLLECT,))
+
+    def said(text: str) -> None:
+        if text == "no worker runs":
+            office.change(hospital.settings, [back], by="site", why="nightly import", wait=False)
+
+    with pytest.raises(erase.AgreedAgain):
+        erase.erase(hospital.settings, hospital.gone, by="dpo", why=WHY, said=said)
+    assert office.find(hospital.settings, key(back)) == back
+    assert hospital.erase().proofs > 0
+
+
+def test_the_pseudonym_of_an_erased_patient_is_given_to_nobody_again(
+    hospital: Hospital, tmp_path: Path
+) -> None:
+    hospital.erase()
+    file = tmp_path / "ward.toml"
+    file.write_text(
+        "".join(
+            f'[[patients]]\nid = "{name}"\n' for name in (hospital.gone, hospital.stays, "p-7")
+        ),
+        encoding="utf-8",
+    )
+    report = importing.check(hospital.settings, file)
+    assert report.faults == [
+        f"line 1, patients[1]: `{hospital.gone}` was erased: take another pseudonym"
+    ]
+    assert (report.entries, report.changed) == (2, 1)
+    without = replace(hospital.settings, vault_key="")
+    assert importing.check(without, file).faults == [], "without the key nobody can tell"
 
 
 def test_an_erasure_can_be_repeated(hospital: Hospital) -> None:

@@ -16,6 +16,7 @@ import pytest
 from paho.mqtt.enums import MQTTProtocolVersion
 
 from deploy.local import servers
+from ingest import topics
 from ingest.identity import authority as authorities
 from ingest.identity import certificates, handing, issuing
 from ingest.identity.index import Reason
@@ -80,6 +81,11 @@ def arrived(doors: Doors, watcher: Client) -> Iterator[list[tuple[str, bytes]]]:
 
 
 Nothing = list[tuple[str, bytes]]
+
+
+def forget(doors: Doors, gateway: str) -> None:
+    """End the session that a gateway has left: it would go on being given its turn."""
+    Client.gateway(doors, gateway).close()
 
 
 def test_a_device_with_its_certificate_publishes_and_hears_its_receipt(
@@ -353,6 +359,41 @@ async def test_a_gateway_comes_in_over_tls_by_its_password(doors: Doors, name: s
     wrong = Mqtt5Source(f"{door.format('wrong')}?ca={folder / handing.AUTHORITY}", "gateway-9")
     with pytest.raises(SettingError, match="refuses the user or password"):
         await wrong.run(lambda *_: None, lambda: None)
+    forget(doors, "gateway-9")
+
+
+async def test_a_device_gets_no_turn_of_what_the_gateways_share(doors: Doors, name: str) -> None:
+    url = doors.servers.environment["VIGIE_MQTT"]
+    assert topics.shared(url) != topics.OPEN_GROUP
+    # A session of Vigie 0.1, whose gateways had the open group: the gateway resumes it.
+    old = Client.gateway(doors, f"gateway-{name}", stays=True)
+    for topic in topics.OPEN_GROUP:
+        old.subscribe(topic)
+    old.close()
+    source = Mqtt5Source(url, f"gateway-{name}")
+    got: list[bytes] = []
+
+    def take(_topic: str, payload: bytes, packet: int) -> None:
+        got.append(payload)
+        if packet:
+            source.acknowledge([packet])
+
+    source.on_message = take
+    await source._open()
+    thief = Client.device(doors, doors.give(f"{name}-thief"))
+    for topic in topics.OPEN_GROUP:
+        thief.subscribe(topic)
+    device = Client.device(doors, doors.give(name))
+    sent = [f"{name} {number}".encode() for number in range(10)]
+    for payload in sent:
+        assert await asyncio.to_thread(device.publish, f"vigie/v1/{name}/readings", payload)
+    await asyncio.to_thread(wait_until, lambda: set(sent) <= set(got), "all of them arrive")
+    assert [payload for payload in got if payload in sent] == sent, "each once, and in order"
+    assert thief.got == []
+    for client in (device, thief):
+        client.close()
+    await source.close()
+    forget(doors, f"gateway-{name}")
 
 
 async def test_a_gateway_whose_tls_connection_is_lost_can_still_be_ended(
@@ -367,6 +408,7 @@ async def test_a_gateway_whose_tls_connection_is_lost_can_still_be_ended(
     source.acknowledge([1])
     source.publish(f"vigie/v1/{name}/receipts", b"{}")
     await source.close()
+    forget(doors, f"gateway-{name}")
 
 
 async def test_a_gateway_does_not_speak_to_a_broker_of_a_foreign_authority(

@@ -9,17 +9,25 @@ import subprocess
 import sys
 import uuid
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from ingest import kafka as log
-from ingest.codec import Refused, Rejected, encode
+from ingest.codec import Bundle, Message, Refused, Rejected, encode
 from ingest.quarantine.records import Outcome, Settled
-from ingest.readings import Refusal
-from streams import migrations
+from ingest.readings import Instant, Refusal, Vital
+from ingest.registry.entities import Patient, key
+from streams import migrations, timescale
 from streams.refusals import refusals
+from tests.integration.site import PARTITIONS, Site
+from tests.unit.streams.log import moment
+from tests.waiting import wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.servers
 
@@ -77,3 +85,53 @@ def test_the_command_shows_both_halves_and_the_first_alone_while_kafka_is_away(
     assert alone.returncode == 0
     assert json.loads(alone.stdout)["refused"] is None
     assert "refusals are not counted" in alone.stderr
+
+
+BUNDLES, INSTANTS = 100, 50
+EACH = BUNDLES * INSTANTS
+
+
+def told(patient: str, bundle: int, value: float) -> tuple[int, bytes]:
+    """Build a record of one patient, always in the same partition."""
+    instants = (
+        Instant(moment(bundle * INSTANTS + n), {Vital.SPO2: value}) for n in range(INSTANTS)
+    )
+    sent = Message(patient, f"d-{patient}", bundle + 1, moment(EACH), tuple(instants))
+    return int(patient[2:]) % PARTITIONS, encode(Bundle("gateway", (sent,)))
+
+
+def test_the_account_is_whole_after_kills_with_every_outcome_in_both_lanes(
+    kafka: str, database: str, tmp_path: Path
+) -> None:
+    site = Site(kafka, database, tmp_path)
+    site.prepare()
+    refuses = Patient("p-3", consents=())
+    site.register((key(refuses), encode(refuses)))
+    for n in range(BUNDLES):
+        # p-1 once in each lane, with other values; p-2 twice in each, the same; p-3 does not agree.
+        others = [told("p-2", n, 96.0)] * 2 + [told("p-3", n, 95.0)]
+        site.send([told("p-1", n, 97.0), *others])
+        site.send_late([told("p-1", n, 98.0), *others])
+    site.send([(0, b"\xff")])
+    site.send_late([(0, b"\xff")])
+    for fraction in (0.1, 0.3, 0.6):
+        with site.worker() as worker:
+            wait_until(lambda: site.applied() > fraction * site.sent, "some is applied", pause=0.01)  # noqa: B023 (it is asked at once)
+            worker.kill()
+    with site.worker() as worker:
+        site.wait_applied(worker)
+        assert worker.terminate() == 0
+    account = asyncio.run(timescale.ledger(database))
+    names = ("received", "stored", "duplicate", "conflict", "consent", "dead", "lost", "difference")
+    found = {name: sum(getattr(entry, name) for entry in account.entries) for name in names}
+    assert found == {
+        "received": 8 * EACH,
+        "stored": 2 * EACH,
+        "duplicate": 3 * EACH,
+        "conflict": EACH,
+        "consent": 2 * EACH,
+        "dead": 2,
+        "lost": 0,
+        "difference": 0,
+    }
+    assert (account.rows, account.balanced) == (2 * EACH, True)

@@ -6,7 +6,8 @@ import asyncio
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 import hypothesis
@@ -16,11 +17,13 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from hypothesis import given
 
-from ingest.ports import LogUnavailable
+from ingest import kafka as log
+from ingest.ports import LogUnavailable, SettingError
 from ingest.readings import Vital
 from ingest.registry import (
     adopting,
     agreeing,
+    anchors,
     audit,
     consent,
     database,
@@ -196,6 +199,72 @@ def test_an_end_that_was_cut_off_shows_against_a_noted_hash(site: RegistrySite) 
         assert not audit.contains(connection, noted)
 
 
+def checked(site: RegistrySite) -> int:
+    """Verify the log in itself, then against the topic; returns how many hashes were found there.
+
+    Anchors of other tests' databases lie in the same topic.
+    """
+    told = asyncio.run(anchors.read(site.settings.kafka))
+    with database.transaction(site.settings.database) as connection:
+        audit.verify(connection)
+        return anchors.check(connection, told)
+
+
+def test_the_topic_tells_of_an_end_that_was_cut_off(site: RegistrySite) -> None:
+    site.change(site.patient(1))
+    site.change(site.patient(2))
+    assert checked(site) == 3
+    with site.connection() as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("DELETE FROM internal.audit WHERE number = 3")
+    with pytest.raises(anchors.NotAsPublished, match="entry 3"):
+        checked(site)
+    site.change(site.patient(3))  # another entry 3: the older anchor still tells
+    with pytest.raises(anchors.NotAsPublished, match="entry 3"):
+        checked(site)
+
+
+@pytest.mark.parametrize("first", [1, 2])
+def test_the_topic_tells_of_a_log_that_was_written_anew_with_hashes_that_fit(
+    site: RegistrySite, first: int
+) -> None:
+    site.change(site.patient(1))
+    site.change(site.patient(2))
+    with site.connection() as connection:
+        rows = connection.execute(
+            "SELECT number, time, by, why, key, change, content, hash FROM internal.audit"
+            " ORDER BY number"
+        ).fetchall()
+        connection.execute("SET session_replication_role = replica")
+        previous = audit.GENESIS
+        for *fields, content, recorded in rows:
+            entry = audit.Entry(*fields)
+            if entry.number < first:
+                previous = recorded
+                continue
+            entry = replace(entry, by="somebody else")
+            previous = entry.chained(previous, content)
+            connection.execute(
+                "UPDATE internal.audit SET by = %s, hash = %s WHERE number = %s",
+                (entry.by, previous, entry.number),
+            )
+    with pytest.raises(anchors.NotAsPublished):
+        checked(site)
+
+
+def test_what_is_no_anchor_of_ours_is_passed_over(site: RegistrySite) -> None:
+    site.change(site.patient(1))
+    before = asyncio.run(anchors.read(site.settings.kafka))
+    odd = [(anchors.HEADER, b"\xff:x:y"), (anchors.HEADER, b""), ("other", b"1:2:3")]
+
+    async def send() -> None:
+        async with log.producing(site.settings.kafka) as producer:
+            await (await producer.send(log.REGISTRY, None, partition=0, key=b"x", headers=odd))
+
+    asyncio.run(send())
+    assert asyncio.run(anchors.read(site.settings.kafka)) == before
+
+
 def committed(site: RegistrySite, *entities: Entity) -> None:
     """Change the tables as a process does that dies before it publishes."""
     with database.transaction(site.settings.database, change=True) as connection:
@@ -217,6 +286,48 @@ def test_what_a_crash_left_unpublished_is_published_later(site: RegistrySite) ->
     assert site.published()[key(first)] == second
     assert pending(site) == 0
     assert asyncio.run(publish.publish_pending(site.settings.database, site.settings.kafka)) == 0
+
+
+def test_after_a_crash_no_device_is_published_before_its_patient(site: RegistrySite) -> None:
+    patient, worn = site.patient(1, consents=()), site.device(1, (1, JANUARY, None))
+    committed(site, patient, worn)
+    committed(site, site.patient(1, consents=(), profile=Profile.ICU))
+    asyncio.run(publish.publish_pending(site.settings.database, site.settings.kafka))
+    # A gateway reads in this order, and believes of a patient without a record what is usual.
+    assert [*site.published()] == [key(site.model), key(patient), key(worn)]
+
+
+# The first time that the outbox is emptied, the session ends: its lock is lost while it sends.
+CUT_ONCE = """
+CREATE SEQUENCE internal.cuts;
+CREATE FUNCTION internal.cut() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF nextval('internal.cuts') = 1 THEN
+        PERFORM pg_terminate_backend(pg_backend_pid());
+        PERFORM pg_sleep(60);
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER cut BEFORE DELETE ON internal.registry_outbox
+FOR EACH STATEMENT EXECUTE FUNCTION internal.cut()"""
+
+
+def test_who_lost_the_lock_while_publishing_cannot_bring_a_withdrawn_consent_back(
+    site: RegistrySite,
+) -> None:
+    agreed, withdrawn, left = site.patient(1), site.patient(1, consents=()), site.patient(2)
+    committed(site, agreed, left)
+    with site.connection() as connection:
+        ((newest,),) = connection.execute("SELECT max(id) FROM internal.registry_outbox").fetchall()
+        committed(site, withdrawn)
+        # Somebody else has published the withdrawal meanwhile.
+        connection.execute("DELETE FROM internal.registry_outbox WHERE id > %s", (newest,))
+        connection.execute(CUT_ONCE.encode())
+    asyncio.run(publish.publish_pending(site.settings.database, site.settings.kafka))
+    published = site.published()
+    assert published[key(agreed)] == withdrawn
+    assert published[key(left)] == left
+    assert pending(site) == 0
 
 
 def test_the_next_change_publishes_what_a_crash_left(site: RegistrySite) -> None:
@@ -274,6 +385,46 @@ def test_every_consent_act_stays_on_record(site: RegistrySite) -> None:
         ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(statement.encode())
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        datetime.max.replace(tzinfo=UTC),
+        datetime.min.replace(tzinfo=timezone(timedelta(hours=14))),
+        datetime.now(UTC) + timedelta(hours=1),
+    ],
+)
+def test_a_consent_act_of_a_time_that_cannot_be_is_not_recorded(
+    site: RegistrySite, time: datetime
+) -> None:
+    site.change(site.patient())
+    basis = Basis("dms:77", "2026-1", time)
+    with (
+        database.transaction(site.settings.database, change=True) as connection,
+        pytest.raises(store.RegistryRefused, match="nobody can have said so"),
+    ):
+        agreeing.decide(
+            connection, site.patient().id, Purpose.SHARE, granted=False, by="t", basis=basis
+        )
+
+
+def test_a_text_that_is_no_unicode_is_refused_in_one_sentence(site: RegistrySite) -> None:
+    with pytest.raises(SettingError, match="not Unicode"):
+        site.change(site.patient(), why="a file named \udce9")
+    assert office.find(site.settings, key(site.patient())) is None
+
+
+def test_a_change_that_was_suspended_keeps_others_waiting_for_less_than_they_wait(
+    site: RegistrySite,
+) -> None:
+    asked = "SELECT setting::int, unit FROM pg_settings WHERE name = %s"
+    with database.transaction(site.settings.database, change=True) as connection:
+        for name in ("idle_in_transaction_session_timeout", "idle_session_timeout"):
+            row = connection.execute(asked, (name,)).fetchone()
+            assert row == (database.SILENT_SECONDS * 1000, "ms")
+    assert database.LOCK_SECONDS > database.SILENT_SECONDS
+    assert database.SILENT_SECONDS > publish.CONNECT_SECONDS + publish.SEND_SECONDS
 
 
 def test_a_consent_of_nobody_is_refused(site: RegistrySite) -> None:

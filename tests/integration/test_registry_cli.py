@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
+from ingest.registry import office
+from ingest.registry.entities import Profile, key
+from ingest.registry.files import toml_file
 from tests.integration.registry_site import RegistrySite
 
 if TYPE_CHECKING:
@@ -82,7 +86,7 @@ def test_a_consent_is_withdrawn_and_a_limit_set_and_both_are_audited(
     assert vigie("registry", "consent", "withdraw", patient, "collect", "--by", "Dr A")[0] == 0
     assert vigie("registry", "consent", "withdraw", patient, "sale")[0] == 2
     assert vigie("registry", "consent", "grant", patient, "research")[0] == 2  # by which text?
-    grant = ("--text-version", "2026-3", "--evidence", "dms:4", "--at", "2026-03-01T08:00:00Z")
+    grant = ("--text-version", "2026-3", "--evidence", "dms[/4]", "--at", "2026-03-01T08:00:00Z")
     assert vigie("registry", "consent", "grant", patient, "research", *grant)[0] == 0
     code, said = vigie("registry", "consent", "show", patient, "--json")
     acts = msgspec.json.decode(said)
@@ -90,7 +94,9 @@ def test_a_consent_is_withdrawn_and_a_limit_set_and_both_are_audited(
         ("collect", False),
         ("research", True),
     ]
-    assert (acts[4]["time"], acts[4]["evidence"]) == ("2026-03-01T08:00:00Z", "dms:4")
+    assert (acts[4]["time"], acts[4]["evidence"]) == ("2026-03-01T08:00:00Z", "dms[/4]")
+    # What people write is shown as they wrote it, and is no markup.
+    assert "dms[/4]" in vigie("registry", "consent", "show", patient)[1]
     code, said = vigie("audit", "list", "--key", f"patient:{patient}", "--json")
     entries = msgspec.json.decode(said)
     assert [entry["by"] for entry in entries][1:3] == ["Dr A", entries[0]["by"]]
@@ -98,11 +104,25 @@ def test_a_consent_is_withdrawn_and_a_limit_set_and_both_are_audited(
         "consents": [["collect", "monitor", "share"], ["monitor", "share"]]
     }
     code, said = vigie("audit", "verify")
-    assert (code, said.splitlines()[0]) == (0, "5 entries, each as it was written")
+    assert (code, said.splitlines()[:2]) == (
+        0,
+        [
+            "5 entries, each as it was written",
+            "5 hashes in vigie.registry, each of an entry that is still there",
+        ],
+    )
     noted = said.split()[-1]
     assert vigie("audit", "verify", "--contains", noted)[0] == 0
     code, said = vigie("audit", "verify", "--contains", noted[::-1])
     assert (code, "its end was cut off" in said) == (1, True)
+    code, said = vigie("audit", "verify", "--tables-only", "--json")
+    assert msgspec.json.decode(said) == {"entries": 5, "anchors": 0, "hash": noted}
+    with site.connection() as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("DELETE FROM internal.audit WHERE number = 5")
+    code, said = vigie("audit", "verify")
+    assert (code, "has not the entry 5 that vigie.registry tells of" in said) == (1, True)
+    assert vigie("audit", "verify", "--tables-only")[0] == 0, "it cannot tell by itself"
 
 
 def test_a_ward_comes_in_as_a_table_and_goes_out_as_toml(
@@ -131,6 +151,35 @@ def test_a_ward_comes_in_as_a_table_and_goes_out_as_toml(
     assert vigie("registry", "export", "--format", "csv")[1].startswith("kind,id,profile")
     assert vigie("registry", "export", "--out", str(tmp_path / "none" / "x"))[0] == 1
     assert vigie("registry", "import", str(tmp_path / "absent.toml"))[0] == 1
+
+
+def test_an_import_killed_anywhere_is_all_there_or_not_and_tables_log_and_topic_agree(
+    site: RegistrySite, vigie: Callable[..., tuple[int, str]], tmp_path: Path
+) -> None:
+    given = {"VIGIE_DATABASE": site.settings.database, "VIGIE_KAFKA": site.settings.kafka}
+    file, count = tmp_path / "ward.toml", 300
+    profiles = (Profile.ICU, Profile.WARD)
+    for number in range(8):
+        ward = [site.patient(n, profile=profiles[number % 2]) for n in range(count)]
+        file.write_text(toml_file.write(ward), encoding="utf-8")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "vigie", "registry", "import", str(file)],
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, **given},
+        )
+        with suppress(subprocess.TimeoutExpired):
+            # The first one may end; the others die between their start and some time after it.
+            process.wait(timeout=0.6 + 0.2 * number if number else None)
+        process.kill()
+        process.wait()
+        known = office.everything(site.settings)
+        changed = sum(known.get(key(one)) == one for one in ward)
+        assert changed in ({0, count} if number else {count})
+    # Whoever publishes next, here nobody else's change, brings the topic to what the tables hold.
+    assert vigie("registry", "publish")[0] == 0
+    assert site.published() == office.everything(site.settings)
+    assert site.rows("SELECT count(*) FROM internal.registry_outbox") == [(0,)]
+    assert vigie("audit", "verify")[0] == 0
 
 
 def test_the_health_store_is_listed_and_a_model_taken_off(

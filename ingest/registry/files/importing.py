@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ingest.erasure import removal
 from ingest.registry import database, office, store
 from ingest.registry.consent import Basis
+from ingest.registry.entities import Patient
 from ingest.registry.files import sheet, toml_file
 from ingest.registry.files.draft import BadRegistryFile
 
@@ -38,7 +40,7 @@ def check(settings: Settings, path: Path) -> Report:
     """Say what an import would come to; changes nothing."""
     draft = parse(path)
     with database.transaction(settings.database) as connection:
-        good, faults = sorted_out(connection, draft)
+        good, faults = sorted_out(connection, draft, settings.vault_key)
         changed = len(store.differing(connection, good))
     return Report(len(good), changed, faults)
 
@@ -56,10 +58,12 @@ def run(
 
     def work(connection: Connection) -> int:
         nonlocal report
-        good, faults = sorted_out(connection, draft)
+        good, faults = sorted_out(connection, draft, settings.vault_key)
         if faults and not keep_going:
             raise BadRegistryFile(path, faults)
-        why, basis = f"import of {path.name}", Basis(path.name)
+        # A name of another encoding than ours has halves of characters, which no table can hold.
+        name = path.name.encode(errors="replace").decode()
+        why, basis = f"import of {name}", Basis(name)
         changed = store.change(connection, good, by=by, why=why, basis=basis)
         report = Report(len(good), changed, faults)
         return changed
@@ -71,11 +75,23 @@ def run(
     return report, told, late
 
 
-def sorted_out(connection: Connection, draft: Draft) -> tuple[list[Entity], list[str]]:
-    """Take the entries that fit; one that is left out may take others with it."""
-    merged = store.merge(connection, [(entity, told) for _, entity, told in draft.entries])
-    kept = list(zip((entry.place for entry in draft.entries), merged, strict=True))
-    faults = list(draft.faults)
+def sorted_out(
+    connection: Connection, draft: Draft, vault_key: str = ""
+) -> tuple[list[Entity], list[str]]:
+    """Take the entries that fit; one that is left out may take others with it.
+
+    With the vault key a pseudonym of somebody who was erased is known, and given to nobody again.
+    """
+    named = [entry.entity.id for entry in draft.entries if isinstance(entry.entity, Patient)]
+    erased = removal.erased(connection, vault_key, named)
+    faults, entries = list(draft.faults), []
+    for entry in draft.entries:
+        if isinstance(entry.entity, Patient) and entry.entity.id in erased:
+            faults.append(f"{entry.place}: `{entry.entity.id}` was erased: take another pseudonym")
+        else:
+            entries.append(entry)
+    merged = store.merge(connection, [(entity, told) for _, entity, told in entries])
+    kept = list(zip((entry.place for entry in entries), merged, strict=True))
     while True:
         bad = store.judge(connection, [entity for _, entity in kept])
         if not bad:

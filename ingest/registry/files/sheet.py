@@ -19,7 +19,7 @@ import msgspec
 
 from ingest.registry.entities import Device, Entity, Patient
 from ingest.registry.files.cells import DEVICE, DEVICE_CELLS, PATIENT, PATIENT_CELLS
-from ingest.registry.files.draft import BadRegistryFile, Draft, convert
+from ingest.registry.files.draft import BadRegistryFile, Draft, convert, readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,8 +35,12 @@ def parse(path: Path) -> Draft:
     except UnicodeDecodeError:
         raise BadRegistryFile(path, ["not UTF-8: save it as `CSV UTF-8`"]) from None
     head = text.partition("\n")[0]
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=";" if ";" in head else ",")
-    names = [name.strip().lower() for name in next(rows, [])]
+    separator = ";" if ";" in head else ","
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        names = [name.strip().lower() for name in next(rows, [])]
+    except csv.Error as error:
+        raise BadRegistryFile(path, [f"line 1: not CSV: {error}"]) from None
     known = {"kind", *PATIENT, *DEVICE}
     faults = [f"line 1: unknown column `{name}`" for name in names if name not in known]
     faults += [f"line 1: no column `{name}`" for name in ("kind", "id") if name not in names]
@@ -51,7 +55,7 @@ def parse(path: Path) -> Draft:
                 _take(draft, f"line {line}", names, cells)
             line = rows.line_num + 1
     except csv.Error as error:
-        draft.faults.append(f"line {line}: not CSV: {error}")
+        draft.faults.append(f"line {line}: not CSV: {error}; nothing from here on was read")
     return draft
 
 
@@ -87,9 +91,13 @@ def _take(draft: Draft, place: str, names: list[str], cells: list[str]) -> None:
         draft.faults.append(f"{place}: `kind` must be patient or device, not {kind!r}")
         return
     columns, type_ = (PATIENT, Patient) if kind == "patient" else (DEVICE, Device)
-    draft.faults += [f"{place}: a {kind} has no `{name}`" for name in row if name not in columns]
+    if strange := [f"{place}: a {kind} has no `{name}`" for name in row if name not in columns]:
+        draft.faults += strange
+        return
     try:
-        fields = {name: columns[name](cell) for name, cell in row.items() if name in columns}
+        fields = {name: columns[name](cell) for name, cell in row.items()}
         draft.entries.append(convert(fields, type_, place))
-    except (msgspec.ValidationError, ValueError) as error:
+    except msgspec.ValidationError as error:
+        draft.faults.append(f"{place}: {readable(error)}")
+    except ValueError as error:
         draft.faults.append(f"{place}: {error}")

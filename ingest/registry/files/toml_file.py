@@ -10,7 +10,7 @@ import msgspec
 
 from ingest.registry import rules
 from ingest.registry.entities import Device, Entity, Model, Patient, kind
-from ingest.registry.files.draft import BadRegistryFile, Draft, convert
+from ingest.registry.files.draft import BadRegistryFile, Draft, convert, readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,7 +42,7 @@ def parse(path: Path) -> Draft:
         content = tomllib.loads(text)
     except OSError as error:
         raise BadRegistryFile(path, [f"cannot be read: {error.strerror}"]) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also a number without end
         raise BadRegistryFile(path, [f"not TOML: {error}"]) from None
     draft = Draft()
     draft.faults += [
@@ -79,7 +79,7 @@ def _take(draft: Draft, table: str, type_: type[Entity], rows: Any, lines: list[
         try:
             draft.entries.append(convert(row, type_, place))
         except msgspec.ValidationError as error:
-            draft.faults.append(f"{place}: {error}")
+            draft.faults.append(f"{place}: {readable(error)}")
 
 
 def _lines(text: str) -> dict[str, list[int]]:

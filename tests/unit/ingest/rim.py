@@ -63,6 +63,10 @@ class MemoryBroker:
         assert self._on_message is not None
         self._on_message(f"vigie/v1/{device}/readings", payload, packet)
 
+    def publish_to(self, topic: str, payload: bytes, packet: int) -> None:
+        assert self._on_message is not None
+        self._on_message(topic, payload, packet)
+
     def say(self, topic: str, payload: bytes) -> None:
         """Deliver what is only heard."""
         assert self._on_message is not None

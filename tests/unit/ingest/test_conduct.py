@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
+from structlog.testing import capture_logs
 
 from ingest import broker, metrics
 from ingest.conduct import Conduct
+from ingest.door import Passed
 from ingest.presence import Presence, State
+from ingest.readings import Instant, Vital
 
 
 def test_the_last_word_of_each_device_counts() -> None:
@@ -34,7 +39,44 @@ def test_presence_and_the_broker_are_heard_and_readings_are_not() -> None:
     assert conduct.heard("vigie/v1/dev-1/presence", b'{"state": "online"}')
     assert conduct.heard(broker.STORED, b"41")
     assert conduct.heard(broker.DROPPED, b"not a number")
+    assert conduct.heard(broker.STORED, b"9" * 5000)
     assert not conduct.heard("vigie/v1/dev-1/readings", b"{}")
+    # A template may be called so too.
+    assert not conduct.heard("vigie/v1/dev-1/raw/presence", b'{"state": "online"}')
     conduct.tell(0.0)
     assert metrics.DEVICES_CONNECTED._value.get() == 1
     assert metrics.BROKER_STORED._value.get() == 41
+
+
+def test_what_a_device_catches_up_on_leaves_its_live_readings_their_quota() -> None:
+    conduct = Conduct(quota=1.0)  # a reserve of 100 values
+    instant = Instant(datetime(2026, 11, 24, 3, tzinfo=UTC), {Vital.SPO2: 97.0})
+    mixed = Passed("dev-1", live={"p-1": [instant]}, late={"p-1": [instant] * 99}, values=100)
+    assert not any(conduct.over(mixed, 0.0) for _ in range(100))
+    assert conduct.over(mixed, 0.0)
+
+
+def test_a_flood_and_a_wrong_clock_are_reported_once_by_device_and_never_by_patient() -> None:
+    conduct, began = Conduct(quota=1.0), datetime(2026, 11, 24, 3, tzinfo=UTC)
+    with capture_logs() as logs:
+        for second in range(400):
+            received = began + timedelta(seconds=second)
+            late = Instant(received - timedelta(minutes=50), {Vital.SPO2: 97.0})
+            passed = Passed("dev-1", live={"p-1": [late] * 9}, values=9)
+            conduct.over(passed, float(second))
+            conduct.saw(passed, received, float(second))
+            conduct.tell(float(second))
+    assert logs == [
+        {
+            "event": "a device goes on sending above its quota",
+            "log_level": "warning",
+            "device": "dev-1",
+        },
+        {
+            "event": "a device's clock is wrong",
+            "log_level": "warning",
+            "device": "dev-1",
+            "ahead_seconds": -3000,
+        },
+    ]
+    assert (metrics.FLOODING._value.get(), metrics.WRONG_CLOCKS._value.get()) == (1, 1)

@@ -11,6 +11,7 @@ from msgspec import structs
 
 from ingest.door import WAYS, Door, Passed
 from ingest.formats.catalogue import Formats
+from ingest.formats.port import REFUSALS
 from ingest.readings import Quality, Refusal, Vital
 from ingest.registry.entities import (
     Assignment,
@@ -25,6 +26,7 @@ from ingest.registry.entities import (
     key,
 )
 from ingest.registry.memory import Registry
+from ingest.registry.standing import FAULTY_BEFORE
 
 NOW = datetime(2026, 11, 24, 3, tzinfo=UTC)
 EARLY = datetime(2000, 1, 1, tzinfo=UTC)
@@ -98,6 +100,16 @@ def _listed(**changes: Any) -> Model:
             id="new enough",
         ),
         pytest.param(
+            [_listed(min_version="2.0"), structs.replace(DEVICE, version="2")],
+            None,
+            id="2 is 2.0",
+        ),
+        pytest.param(
+            [_listed(min_version="1"), structs.replace(DEVICE, version="9" * 5000)],
+            Refusal.MODEL_NOT_LISTED,
+            id="a version of thousands of digits",
+        ),
+        pytest.param(
             [MODEL, structs.replace(DEVICE, revoked=True)], Refusal.DEVICE_REVOKED, id="revoked"
         ),
         pytest.param(
@@ -126,6 +138,18 @@ def test_the_health_store_decides_who_may_publish(
             {"temperature": {"value": 98.6, "unit": "[degF]"}},
             [("readings[0].temperature", "unit-not-listed")],
             id="a unit",
+        ),
+        pytest.param(
+            {Vital.TEMPERATURE: Listing(units=("[degF]",))},
+            {"temperature": 37},
+            [("readings[0].temperature", "unit-not-listed")],
+            id="the vital's own unit",
+        ),
+        pytest.param(
+            {Vital.HEART_RATE: Listing(units=("/min",))},
+            {"heart_rate": {"value": 70, "unit": "{beats}/min"}},
+            [],
+            id="nothing: what stands in braces carries no meaning",
         ),
         pytest.param(
             {Vital.SPO2: Listing(low=70)},
@@ -180,6 +204,85 @@ def test_a_device_handed_on_is_kept_for_the_one_who_agreed() -> None:
         ("readings[1]", Refusal.NOT_ASSIGNED),
     ]
     assert passed.secret
+
+
+GONE = timedelta(days=1)
+# Worn until a day ago by somebody who has not agreed, and now by somebody who has.
+HANDED_ON = Device(
+    "dev-1", "patch", (Assignment("p-1", EARLY, NOW - GONE), Assignment("p-2", NOW - GONE))
+)
+
+
+@pytest.mark.parametrize(
+    ("model", "reading", "secret"),
+    [
+        pytest.param(MODEL, at(NOW, spo2=970), True, id="a fault: nobody knows whose"),
+        pytest.param(MODEL, {"time": "x", "spo2": 97}, True, id="a time that cannot be read"),
+        pytest.param(_listed(vitals={}), at(NOW, spo2=97), False, id="a vital too many, of now"),
+        pytest.param(_listed(listed_until=NOW), at(NOW, spo2=97), False, id="delisted, of now"),
+        pytest.param(
+            _listed(listed_until=NOW), at(NOW - 2 * GONE, spo2=97), True, id="delisted, of then"
+        ),
+        pytest.param(_listed(listed_until=NOW), at(NOW, spo2=970), True, id="delisted, a fault"),
+    ],
+)
+def test_of_a_device_handed_on_nothing_is_kept_that_may_be_of_who_has_not_agreed(
+    model: Model, reading: dict[str, Any], *, secret: bool
+) -> None:
+    assert opened(known(model, HANDED_ON, WITHHELD), reading).secret is secret
+
+
+def test_what_a_faulty_message_may_hold_ends_a_month_after_the_device_was_taken_off() -> None:
+    long_ago = NOW - FAULTY_BEFORE
+    device = Device(
+        "dev-1", "patch", (Assignment("p-1", EARLY, long_ago), Assignment("p-2", long_ago))
+    )
+    assert not opened(known(MODEL, device, WITHHELD), at(NOW, spo2=970)).secret
+    # A reading with a time of then is known to be of then.
+    assert opened(known(MODEL, device, WITHHELD), at(long_ago - GONE, spo2=97)).secret
+
+
+@pytest.mark.parametrize("rest", ["raw/nobody", "nowhere"])
+def test_nothing_is_kept_of_who_has_not_agreed_on_a_topic_that_nothing_reads(rest: str) -> None:
+    topic = f"vigie/v1/dev-1/{rest}"
+    passed = opened(known(MODEL, DEVICE, WITHHELD), topic=topic)
+    assert passed.secret
+    assert not opened(known(MODEL, DEVICE), topic=topic).secret
+    assert opened(known(MODEL, DEVICE), topic=topic).device == "dev-1"
+
+
+def test_a_wrong_clock_makes_no_secret_of_a_message_that_is_refused_whole() -> None:
+    year = timedelta(days=365)
+    device = structs.replace(HANDED_ON, clock_offset_seconds=-year.total_seconds(), revoked=True)
+    assert not opened(known(MODEL, device, WITHHELD), at(NOW + year, spo2=97)).secret
+    assert opened(known(MODEL, device, WITHHELD), at(NOW + year - 2 * GONE, spo2=97)).secret
+
+
+def test_a_message_half_live_and_half_late_of_two_patients_is_laid_on_four_heaps() -> None:
+    hour = timedelta(hours=1)
+    swap = NOW - hour / 2
+    device = Device("dev-1", "patch", (Assignment("p-1", EARLY, swap), Assignment("p-2", swap)))
+    icu = Patient("p-2", profile=Profile.ICU)
+    times = [NOW - 2 * hour, NOW - 0.6 * hour, NOW - 0.4 * hour, NOW]
+    passed = opened(known(MODEL, device, icu), *[at(time, spo2=97) for time in times])
+    heaps = [(p, i.time) for heap in (passed.late, passed.live) for p in heap for i in heap[p]]
+    assert heaps == [
+        ("p-1", times[0]),
+        ("p-2", times[2]),
+        ("p-1", times[1]),
+        ("p-2", times[3]),
+    ]
+    assert (passed.values, passed.refused) == (4, [])
+
+
+def test_more_refusals_than_are_listed_end_with_one_that_says_so_and_the_good_is_kept() -> None:
+    only = _listed(vitals={Vital.WEIGHT: Listing()})
+    wrong = {f"x{number}": 1 for number in range(REFUSALS)}
+    passed = opened(known(only, DEVICE), at(NOW, weight=70, spo2=97), at(NOW, **wrong))
+    assert len(passed.refused) == REFUSALS + 1
+    assert {one.reason for one in passed.refused[:-1]} == {Refusal.UNKNOWN_VITAL}
+    assert reasons(passed)[-1] == ("readings[0].spo2", Refusal.TOO_MANY)
+    assert [i.values for i in passed.live["p-1"]] == [{Vital.WEIGHT: 70.0}]
 
 
 @pytest.mark.parametrize(

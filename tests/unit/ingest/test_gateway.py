@@ -8,10 +8,12 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
+from ingest import bundles, kafka
 from ingest import gateway as gateway_module
-from ingest import kafka
 from ingest.codec import Bundle, Refused, Tick
+from ingest.conduct import Conduct
 from ingest.formats import vigie_json
 from ingest.readings import Quality, Refusal
 from ingest.registry.entities import Patient
@@ -19,6 +21,7 @@ from tests.unit.ingest.rim import NOW, good, running, sent, worn
 
 if TYPE_CHECKING:
     from ingest.codec import Rejected
+    from ingest.door import Passed
     from tests.unit.ingest.rim import Rim
 
 DEVICE = worn("dev-1")
@@ -168,6 +171,44 @@ async def test_the_worst_message_still_fits_into_a_record_of_the_quarantine() ->
     assert max(sizes) < kafka.RECORD_BYTES
 
 
+async def test_a_record_of_the_quarantine_names_each_reason_however_many_places_there_are() -> None:
+    wrong = {f"x{number}": 1 for number in range(gateway_module.LISTED + 100)}
+    async with running(DEVICE) as rim:
+        rim.broker.deliver("dev-1", sent(1, good(**wrong), {"time": "x"}, good(spo2=970)), 1)
+        await rim.until(lambda: rim.rejected, "it is in quarantine")
+        (rejected,) = rim.rejected
+        await answered(rim, 2)
+    assert (len(rejected.refused), rejected.more) == (gateway_module.LISTED, 102)
+    assert reasons([rejected])[-2:] == [
+        ("readings[1].time", "bad-time"),
+        ("readings[2].spo2", "out-of-range"),
+    ]
+    told = [one for _, receipt in rim.broker.receipts for one in receipt["refused"]]
+    assert len(told) == gateway_module.LISTED + 102, "the receipt names all"
+
+
+async def test_no_bundle_is_larger_than_kafka_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short messages with much to say of each value: doubtful, and by the backfill lane."""
+    monkeypatch.setattr(bundles, "BUNDLE_BYTES", 20_000)
+    old = NOW - timedelta(days=1)
+
+    def payload(seq: int) -> bytes:
+        times = [(old + timedelta(seconds=seq * 900 + n)).isoformat() for n in range(300)]
+        return sent(seq, *[{"time": time, "spo2": 9, "steps": 1e5} for time in times])
+
+    async with running(DEVICE) as rim:
+        for seq in range(1, 5):
+            rim.broker.deliver("dev-1", payload(seq), seq)
+        await rim.until(lambda: len(rim.broker.acknowledged) == 4, "all acknowledgements")
+        late = rim.late
+    sizes = [len(kept.value or b"") for kept in rim.log.kept if kept.topic == kafka.BACKFILL]
+    assert max(sizes) <= bundles.BUNDLE_BYTES
+    times = [instant.time for message in late for instant in message.readings]
+    assert times == sorted(set(times))
+    assert len(times) == 4 * 300
+    assert {message.seq for message in late} == {1, 2, 3, 4}
+
+
 async def test_a_reading_from_before_the_device_was_worn_is_named_by_its_own_place() -> None:
     device = worn("dev-1", since=NOW - timedelta(hours=1))
     before = {"time": (NOW - timedelta(days=1)).isoformat(), "spo2": 97}
@@ -232,15 +273,48 @@ async def test_at_the_end_what_was_taken_is_settled_and_nothing_more_is_taken() 
 
 
 async def test_a_fault_of_the_decoder_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> None:
-        raise ZeroDivisionError
+    def broken(payload: bytes, *_: object) -> None:
+        raise ZeroDivisionError(payload)
 
     monkeypatch.setattr(vigie_json, "decode", broken)
-    async with running(DEVICE) as rim:
-        rim.broker.deliver("dev-1", sent(1), 1)
-        await rim.until(lambda: rim.broker.acknowledged, "it is acknowledged")
-        (rejected,) = rim.rejected
+    with capture_logs() as logs:
+        async with running(DEVICE) as rim:
+            rim.broker.deliver("dev-1", sent(1), 1)
+            await rim.until(lambda: rim.broker.acknowledged, "it is acknowledged")
+            (rejected,) = rim.rejected
     assert rejected.refused == (Refused(Refusal.UNDECODABLE),)
+    # What it was reading stays out of the log.
+    assert [entry for entry in logs if entry["log_level"] == "error"] == [
+        {
+            "event": "a decoder has a fault",
+            "log_level": "error",
+            "format": "readings",
+            "error": "ZeroDivisionError",
+        }
+    ]
+
+
+async def test_a_fault_of_the_gateway_itself_stops_nothing_and_calls_nothing_safe(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(_conduct: Conduct, passed: Passed, *_: object) -> None:
+        if passed.seq == 1:
+            raise ZeroDivisionError(passed)
+
+    monkeypatch.setattr(Conduct, "saw", broken)
+    with capture_logs() as logs:
+        async with running(DEVICE) as rim:
+            rim.broker.deliver("dev-1", sent(1), 1)
+            rim.broker.deliver("dev-1", sent(2), 2)
+            await answered(rim)
+            await rim.until(lambda: len(rim.broker.acknowledged) == 2, "acknowledgements")
+            (rejected,) = rim.rejected
+    assert [receipt["safe"] for _, receipt in rim.broker.receipts] == [[[2, 2]]]
+    assert (rejected.device, rejected.payload) == ("", b"")
+    assert rejected.refused == (Refused(Refusal.UNDECODABLE),)
+    (said,) = [entry for entry in logs if entry["log_level"] == "error"]
+    assert said["error"] == "ZeroDivisionError"
+    assert "p-1" not in str(said)
 
 
 async def nearly_all_refused(rim: Rim) -> None:
@@ -300,6 +374,44 @@ async def test_a_flood_goes_by_the_backfill_lane_marked_and_with_receipts() -> N
         assert [m.seq for m in rim.late] == [2, 3, 4]
         marks = {q for m in rim.late for i in m.readings for q in i.quality.values()}
     assert marks == {int(Quality.BACKFILLED)}
+
+
+async def test_a_message_half_live_and_half_late_has_one_receipt_when_both_are_safe() -> None:
+    old = good()
+    old["time"] = (NOW - timedelta(days=1)).isoformat()
+    async with running(DEVICE) as rim:
+        rim.log.held = True
+        rim.broker.deliver("dev-1", sent(7, good(), old), 3)
+        await rim.until(lambda: rim.messages and rim.late, "both halves in the log")
+        assert (rim.broker.acknowledged, rim.broker.receipts) == ([], [])
+        rim.log.release()
+        await answered(rim)
+        (live,), (late,) = rim.messages, rim.late
+    assert rim.broker.acknowledged == [3]
+    assert [receipt["safe"] for _, receipt in rim.broker.receipts] == [[[7, 7]]]
+    assert (live.seq, late.seq) == (7, 7)
+    assert [i.quality for i in late.readings] == [{"spo2": int(Quality.BACKFILLED)}]
+
+
+async def test_nothing_is_kept_of_who_has_not_agreed_on_a_template_that_there_is_not() -> None:
+    async with running(DEVICE) as rim:
+        rim.registry.step(Patient("p-1", consents=()))
+        rim.broker.publish_to("vigie/v1/dev-1/raw/nobody", sent(1), 1)
+        await rim.until(lambda: rim.broker.acknowledged, "it is acknowledged")
+        (one,) = rim.rejected
+    assert (one.device, one.topic, one.payload, one.size, one.seq) == ("", "", b"", 0, None)
+    assert reasons([one]) == [("", "unknown-template")]
+
+
+async def test_a_refused_part_is_in_quarantine_before_the_device_hears_of_it() -> None:
+    async with running(DEVICE) as rim:
+        rim.log.held = True
+        rim.broker.deliver("dev-1", sent(7, good(spo2=970)), 3)
+        await rim.until(lambda: rim.rejected, "it is in quarantine")
+        assert (rim.broker.acknowledged, rim.broker.receipts) == ([], [])
+        rim.log.release()
+        await answered(rim)
+    assert rim.broker.acknowledged == [3]
 
 
 async def test_what_consent_forbids_leaves_a_count_and_nothing_else() -> None:

@@ -172,3 +172,29 @@ async def test_a_server_that_is_busy_is_asked_again() -> None:
 def test_an_authority_that_is_not_there_is_named(tmp_path: object) -> None:
     with pytest.raises(SettingError, match="certificates cannot be read"):
         Mqtt5Source(f"mqtts://127.0.0.1:8883?ca={tmp_path}/ca.crt", "gw")
+
+
+async def test_a_gateway_that_has_too_much_under_way_is_connected_all_the_same() -> None:
+    """Messages of a session that is resumed come before the broker's answer to SUBSCRIBE."""
+    taken: list[str] = []
+    async with scripted(WELCOME + MESSAGE, MESSAGE + GRANTED + MESSAGE) as broker:
+        source = Mqtt5Source(broker.url, "gw")
+
+        def take(topic: str, _payload: bytes, _packet: int) -> None:
+            taken.append(topic)
+            source.pause()
+
+        work = asyncio.create_task(source.run(take, lambda: None))
+        async with asyncio.timeout(SECONDS):
+            while len(taken) < 3:  # noqa: ASYNC110 (the far end is in this same loop)
+                await asyncio.sleep(0)
+        link = source._link
+        assert link is not None
+        await link.subscribed
+        assert link.transport is not None
+        assert not link.transport.is_reading()
+        source.resume()
+        assert link.transport.is_reading()
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+        assert broker.connections == 1

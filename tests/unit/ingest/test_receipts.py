@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from ingest.codec import Refused
 from ingest.readings import Refusal
-from ingest.receipts import REFUSALS, Receipts, ranges
+from ingest.receipts import NAMES, REFUSALS, Receipts, ranges
 
 
 @given(st.lists(st.integers(1, 60)))
@@ -51,6 +52,20 @@ async def test_messages_of_a_device_share_a_receipt() -> None:
     ]
 
 
+async def test_no_receipt_waits_longer_than_a_quarter_of_a_second_whatever_comes_meanwhile() -> (
+    None
+):
+    told, loop = Told(), asyncio.get_running_loop()
+    before = loop.time()
+    told.to.add("dev-1", 1, [])
+    timer = told.to._timer
+    assert timer is not None
+    assert timer.when() <= before + 0.25
+    told.to.add("dev-1", 2, [])
+    assert told.to._timer is timer, "what comes later puts nothing off"
+    told.to.send()
+
+
 async def test_many_refusals_are_told_before_their_message_is_called_safe() -> None:
     told = Told()
     told.to.add("dev-1", 1, [Refused(Refusal.NULL, f"readings[{n}].spo2") for n in range(1200)])
@@ -58,3 +73,18 @@ async def test_many_refusals_are_told_before_their_message_is_called_safe() -> N
     assert [receipt["safe"] for _, receipt in told.receipts] == [[], [], [[1, 1]]]
     assert sum(len(receipt["refused"]) for _, receipt in told.receipts) == 1200
     assert all(len(receipt["refused"]) <= REFUSALS for _, receipt in told.receipts)
+
+
+async def test_a_device_that_leaves_gaps_between_its_numbers_gets_several_receipts() -> None:
+    told = Told()
+    for seq in range(1, 5001, 2):
+        told.to.add("dev-1", seq, [Refused(Refusal.NULL)] if seq == 1 else [])
+    for number in range(NAMES + 1):
+        told.to.add("dev-1", f"id-{number}", [])
+    told.to.send()
+    spans = [span for _, receipt in told.receipts for span in receipt["safe"]]
+    assert spans == [[seq, seq] for seq in range(1, 5001, 2)]
+    assert all(len(receipt["safe"]) <= NAMES for _, receipt in told.receipts)
+    ids = [name for _, receipt in told.receipts for name in receipt.get("ids", [])]
+    assert ids == [f"id-{number}" for number in range(NAMES + 1)]
+    assert [len(receipt.get("refused", [])) for _, receipt in told.receipts] == [1, 0, 0]

@@ -135,6 +135,9 @@ def test_the_same_value_twice_is_one_and_another_is_refused() -> None:
             id="its first observation's",
         ),
         pytest.param(rate(id="obs-1", status="cancelled"), "obs-1", id="of what is refused"),
+        pytest.param(
+            bundle(rate(id="obs-1"), type="searchset"), "obs-1", id="of a bundle that is refused"
+        ),
     ],
 )
 def test_how_a_message_is_named(message: object, name: str | None) -> None:

@@ -377,6 +377,11 @@ def test_a_measure_that_the_schema_does_not_know_is_refused_beside_the_others() 
     ]
 
 
+def test_a_list_that_is_too_long_is_named_all_the_same() -> None:
+    refused = read([point(), *[0] * POINTS])
+    assert (refused.id, told(refused)) == ("point-1", [("", "bad-readings")])
+
+
 def test_half_a_surrogate_pair_in_a_name_can_be_told_in_a_receipt() -> None:
     decoded = read(changed("body", **{"\ud800": 7}))
     assert told(decoded) == [("body.?", "unknown-field")]

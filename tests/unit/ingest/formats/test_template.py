@@ -12,7 +12,7 @@ import jmespath
 import pytest
 
 from ingest.formats.paths import ExpressionRefused, Path, Unanswered
-from ingest.formats.template import Template, from_file, from_folder
+from ingest.formats.template import LOOKS, Template, from_file, from_folder
 from ingest.formats.template_file import TemplateRefused
 from ingest.formats.vigie_json import READINGS
 from ingest.readings import Original, Vital
@@ -96,6 +96,18 @@ def test_a_list_of_samples_comes_by_element_with_its_units(tmp_path: pathlib.Pat
         ("samples[3].hr", "not-a-number"),
         ("samples[3].temp.u", "missing-unit"),
     ]
+
+
+def test_slow_expressions_do_not_look_through_a_message_without_end(tmp_path: pathlib.Path) -> None:
+    found = template(
+        tmp_path,
+        HEAD + 'seq = "n"\n' + RFC3339 + PULSE.replace('"hr"', "\"max(all[?kind == 'hr'].v)\""),
+    )
+    few = [{"kind": "hr", "v": n % 99} for n in range(100)]
+    message = {"kind": "vitals", "at": TIME, "n": 12, "all": few}
+    assert [i.values for i in read(found, message).instants] == [{Vital.HEART_RATE: 98.0}]
+    refused = read(found, message | {"all": [0] * LOOKS})
+    assert (refused.seq, told(refused)) == (12, [("", "bad-readings")])
 
 
 def test_answers_are_told_by_codes(tmp_path: pathlib.Path) -> None:

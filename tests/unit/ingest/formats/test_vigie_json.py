@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from ingest.formats import vigie_json
 from ingest.formats.port import MESSAGE_BYTES, Decoded
 from ingest.formats.vigie_json import READINGS, decode
 from ingest.readings import SPECS, Original, Quality, Refusal, Vital
+from tests.contract.mutations import changed
 
 NOW = datetime(2026, 11, 24, 3, 0, 5, tzinfo=UTC)
 TIME = "2026-11-24T03:00:00Z"
@@ -108,6 +110,12 @@ def test_a_message_that_is_refused_as_a_whole(
             "weight.unit",
             "unknown-unit",
             id="unknown unit",
+        ),
+        pytest.param(
+            {"time": TIME, "heart_rate": {"value": 70, "unit": "mm[Hg]"}},
+            "heart_rate.unit",
+            "unit-contradicts-code",
+            id="another vital's unit",
         ),
         pytest.param(
             {"time": TIME, "weight": {"value": 70}}, "weight.unit", "unknown-unit", id="no unit"
@@ -231,6 +239,74 @@ def test_the_common_way_and_the_slow_one_say_the_same(readings: list[dict[str, A
     fast, slow = decode(payload, "dev-1", NOW), vigie_json._slowly(payload, "dev-1", NOW)
     assert (fast.seq, fast.instants, fast.refused) == (slow.seq, slow.instants, slow.refused)
     assert list(fast.places) == list(slow.places)
+
+
+def alike(payload: bytes) -> None:
+    """See that a message comes to the same, to the last bit, whichever way it is read."""
+    fast, slow = decode(payload, "dev-1", NOW), vigie_json._slowly(payload, "dev-1", NOW)
+    ways = [
+        (
+            found.seq,
+            [
+                (i.time, sorted((v, repr(x)) for v, x in i.values.items()), i.quality, i.original)
+                for i in found.instants
+            ],
+            found.refused,
+            list(found.places),
+        )
+        for found in (fast, slow)
+    ]
+    assert ways[0] == ways[1]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *[b'"spo2": ' + number for number in (b"-0", b"-0.0", b"9.7e1", b"97E0", b"1e-400")],
+        *[b'"steps": ' + number for number in (b"-0.0", b"5e-324", b"59999.999999999999999999")],
+        *[b'"spo2": ' + number for number in (b"9007199254740993", b"1" + b"0" * 30, b"true")],
+        b'"spo2": 970, "spo2": 97',
+        b'"spo2": 97, "spo2": 970',
+        b'"spo2": null, "spo2": 97',
+        b'"spo2": 97, "time": "2026-11-24T02:00:00Z"',
+        *[
+            b'"spo2": 97, "time": "' + time + b'"'
+            for time in (b"2026-11-24T03:00:00.1234567z", b"2026-11-24 03:00:00-00:00", b"0001")
+        ],
+        b'"spo2": 97}, {"time": "0001-01-01T00:00:00+14:00", "spo2": 97',
+        b'"consciousness": "\\u0041"',
+    ],
+)
+def test_an_odd_reading_is_read_alike_both_ways(fields: bytes) -> None:
+    alike(b'{"seq": 7, "readings": [{"time": "2026-11-24T03:00:00Z", ' + fields + b"}]}")
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        *[b'"seq": ' + seq for seq in (b"9223372036854775807", b"9223372036854775808", b"7.0")],
+        *[b'"seq": ' + seq for seq in (b"7e0", b"true", b'"x", "seq": 8', b"1" + b"0" * 400)],
+        b'"seq": 7, "device": "dev-2", "device": "dev-1"',
+        b'"seq": 7, "device": null',
+        b'"seq": 7, "readings": []',
+        *[
+            b'"seq": 7, "x": ' + unread
+            for unread in (b'"\xff\xfe"', b"9" * 5000, b"1e999", b"NaN", b"[" * 400 + b"]" * 400)
+        ],
+        b'"seq": 7, "\xff": 1',
+    ],
+)
+def test_an_odd_message_is_read_alike_both_ways(beside: bytes) -> None:
+    alike(b"{" + beside + b', "readings": [{"time": "2026-11-24T03:00:00Z", "spo2": 97}]}')
+
+
+@given(st.lists(VALUES, min_size=1, max_size=3), st.integers(0, 2**32))
+def test_a_message_made_wrong_is_read_alike_both_ways(
+    readings: list[dict[str, Any]], seed: int
+) -> None:
+    payload, random = message(*readings), Random(seed)
+    for _ in range(20):
+        alike(changed(payload, random, [payload]))
 
 
 def test_half_a_surrogate_pair_in_a_unit_can_be_written_into_the_log() -> None:

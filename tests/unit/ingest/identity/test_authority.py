@@ -128,6 +128,24 @@ def test_the_broker_s_certificate_names_where_devices_call_it(
     assert authority.server.serial_number != before
 
 
+@pytest.mark.parametrize("left", ["another's", "nothing"])
+def test_a_renewal_that_was_cut_short_between_key_and_certificate_is_made_good(
+    folder: Path, authority: Authority, left: str
+) -> None:
+    if left == "nothing":
+        (folder / "server.key").unlink()
+    else:
+        (folder / "server.key").write_bytes(certificates.key_pem(certificates.new_key()))
+    assert authority.renew(spare=True) == ["the broker's certificate"]
+    key = serialization.load_pem_private_key((folder / "server.key").read_bytes(), None)
+    assert key.public_key() == authority.server.public_key()
+
+
+def test_a_list_counts_for_a_broker_whose_clock_is_slow(authority: Authority, clock: At) -> None:
+    assert authority.revocations.last_update_utc <= clock.moment - certificates.BACKDATED
+    assert certificates.made(authority.revocations) == clock.moment
+
+
 def test_a_revoked_certificate_is_in_the_list_with_its_reason(authority: Authority) -> None:
     made = given_certificate(authority, "dev-1")
     other = given_certificate(authority, "dev-2")

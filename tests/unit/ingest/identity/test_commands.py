@@ -64,6 +64,34 @@ def test_an_authority_is_made_shown_and_kept(tmp_path: Path) -> None:
     assert "has an authority already" in " ".join(said.split())
 
 
+def test_names_that_the_broker_was_given_since_stay(tmp_path: Path) -> None:
+    """As the containers' authority says at each start: its names are for a new one."""
+    folder = tmp_path / "authority"
+    start = ("authority", "init", "--if-missing", "--host", "mosquitto")
+    vigie(folder, *start)
+    vigie(folder, "authority", "renew", "--host", "mqtt.example")
+    vigie(folder, *start)
+    assert json.loads(vigie(folder, "authority", "show", "--json").stdout)["hosts"] == [
+        "mqtt.example"
+    ]
+
+
+def test_a_folder_that_cannot_be_used_is_told_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="ascii")
+    beneath = str(tmp_path / "file" / "beneath")
+    said = vigie(tmp_path / "file" / "authority", "authority", "init", status=1).stderr
+    assert "cannot be used" in " ".join(said.split())
+    folder = tmp_path / "authority"
+    vigie(folder, "authority", "init")
+    with opened(folder) as authority:
+        given = issuing.sign(authority, [Wanted("dev-1", "m")], life=9 * DAY, password=False)
+        issuing.record(authority, given)
+    said = vigie(folder, "devices", "rotate", "dev-1", "--out", beneath, status=1).stderr
+    assert f"{beneath} cannot be written to" in " ".join(said.split())
+    with opened(folder) as authority:
+        assert len(authority.of("dev-1")) == 1, "nothing was issued that nobody has"
+
+
 def test_an_encrypted_key_is_asked_for_when_something_is_signed(tmp_path: Path) -> None:
     folder, secret = tmp_path / "authority", tmp_path / "passphrase"
     secret.write_text("open sesame\n", encoding="ascii")
@@ -112,13 +140,22 @@ def test_what_ends_soon_is_said_where_devices_are_listed(tmp_path: Path) -> None
         pytest.param(("rotate", "dev-1", "--csr", "c", "--password"), id="two proofs again"),
         pytest.param(("rotate", "dev-1", "--overlap", "-1"), id="an overlap in the past"),
         pytest.param(("revoke", "dev-1"), id="no reason"),
+        pytest.param(("rotate", "dev-1", "--overlap", "99999999"), id="an overlap for ever"),
+        pytest.param(("list", "--expiring", "999999999"), id="after the last of all days"),
         pytest.param(("revoke", "dev-1", "--reason", "boredom"), id="no such reason"),
+        pytest.param(("revoke", "dev-1", "--reason", "replaced"), id="that is a rotation"),
+        pytest.param(("revoke", "dev-1", "--reason", "retired", "--by", ""), id="by nobody"),
     ],
 )
 def test_a_command_that_makes_no_sense_is_a_usage_error(
     tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
     vigie(tmp_path, "devices", *arguments, status=2)
+
+
+@pytest.mark.parametrize("host", ["", "a b", "é.example", "x" * 65, "a/b"])
+def test_a_broker_has_a_name_that_can_be_called(tmp_path: Path, host: str) -> None:
+    vigie(tmp_path, "authority", "renew", "--host", host, status=2)
 
 
 def test_a_request_that_cannot_be_read_is_told(tmp_path: Path) -> None:

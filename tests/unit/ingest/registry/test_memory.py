@@ -9,7 +9,7 @@ import pytest
 
 from ingest.codec import decode_registry, encode
 from ingest.readings import Refusal, Vital
-from ingest.registry.entities import Assignment, Device, Limit, Patient, Profile, key
+from ingest.registry.entities import USUAL, Assignment, Device, Limit, Patient, Profile, key
 from ingest.registry.files import toml_file as registry_file
 from ingest.registry.files.draft import BadRegistryFile
 from ingest.registry.memory import Registry
@@ -53,6 +53,14 @@ def test_settings_are_those_of_the_revision_that_is_asked_for() -> None:
     assert registry.patient("p-1", 8) == loose
     assert registry.patient("p-1", 10) == Patient("p-1")
     assert registry.revision == 10
+
+
+def test_what_a_later_version_may_keep_beside_a_patient_does_not_remove_the_patient() -> None:
+    registry = Registry()
+    registry.apply(0, b"patient:p-1", Patient("p-1"))
+    registry.apply(1, b"evidence:p-1", None)
+    assert registry.newest("p-1").consents == USUAL
+    assert registry.revision == 2
 
 
 def test_a_removed_device_is_unknown() -> None:

@@ -208,6 +208,8 @@ def test_every_bad_line_is_told_by_number_and_field_without_values(tmp_path: Pat
         ("a.csv", f"{HEADER}\np-1;Durand\n", "line 2 has 2 cells, not 7"),
         ("a.csv", f'{HEADER}\n"p-1"x;Durand', "not CSV, at line 2"),
         ("a.toml", "id = Durand", "not TOML, at line 1"),
+        ("a.toml", "id = " + "1" * 5000, "not TOML, at its end"),
+        ("a.toml", "id = " + "[" * 5000, "not TOML, at its end"),
         ("a.toml", 'Durand = "Anne"', "must have"),
         ("a.toml", 'identities = ["Durand"]', "identities[1]: `id` must be"),
     ],
