@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
+    from ingest.door import Passed
     from ingest.readings import Refusal
 
 
@@ -32,16 +33,33 @@ class Outgoing(NamedTuple):
     key: bytes | None = None
 
 
+class Heard:
+    """One device's part in a flush, noted here so that little is done for each message.
+
+    `names` are the numbers or ids of its messages, all to be named in its receipt; `refused` what
+    was refused of which. `values` passed, `live` of them by the live lane; `good`: at least one
+    message was no sign of a fault of ours; `last` is its newest message.
+    """
+
+    __slots__ = ("good", "last", "live", "names", "refused", "values")
+
+    def __init__(self) -> None:
+        self.names: list[int | str] = []
+        self.refused: list[tuple[int | str, list[Refused]]] = []
+        self.values = self.live = 0
+        self.good = False
+        self.last: Passed | None = None
+
+
 @dataclass(slots=True)
 class Flush:
     """Messages that share their acknowledgement: none is acknowledged before all are in Kafka.
 
     `live` and `late` are what passed, for the live and the backfill lane, by partition. `packets`
-    are the broker's, in order of arrival, of the connection `session`. `answers` are the receipts
-    that are due: device, number or name of the message, what was refused of it. `untold` are
-    refusals of messages of which nothing may be kept. `began` is the monotonic time of the first
-    message; `size` the bytes that came; `readings` the good values. `told` messages the
-    breaker has heard of one by one; `well` are the devices of the others, all good.
+    are the broker's, in order of arrival, of the connection `session`. `heard` is what was heard of
+    each device. `untold` are refusals of messages of which nothing may be kept. `began` is the
+    monotonic time of the first message; `size` the bytes that came; `told` messages the breaker has
+    heard of one by one.
     """
 
     session: int
@@ -51,12 +69,10 @@ class Flush:
     rejected: list[Rejected] = field(default_factory=list)
     untold: Counter[Refusal] = field(default_factory=Counter)
     packets: list[int] = field(default_factory=list)
-    answers: list[tuple[str, int | str, list[Refused]]] = field(default_factory=list)
+    heard: dict[str, Heard] = field(default_factory=dict)
     messages: int = 0
     size: int = 0
-    readings: int = 0
     told: int = 0
-    well: set[str] = field(default_factory=set)
 
     def records(self, gateway: str, now: datetime) -> Iterator[Outgoing]:
         """Encode what goes to Kafka; `now` (UTC) is written on what is only counted."""

@@ -15,6 +15,7 @@ from ingest.topics import PREFIX
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from ingest.bundles import Flush
     from ingest.door import Passed
 
 log = structlog.get_logger()
@@ -41,27 +42,27 @@ class Conduct:
                 return True
         return False
 
-    def over(self, passed: Passed, now: float) -> bool:
-        """Whether the live values of this message are above its device's quota.
+    def over(self, device: str, now: float) -> bool:
+        """Whether what this device sends now is above its quota."""
+        return self._quotas.over(device, now)
 
-        Late ones do not count: a device that has much to catch up on is watched all the same.
-        """
-        values = passed.values
-        if passed.late:
-            values -= sum(len(i.values) for late in passed.late.values() for i in late)
-        return self._quotas.over(passed.device, values, now)
+    def shipped(self, flush: Flush, received: datetime) -> None:
+        """Take note of what a flush had of each device."""
+        now = flush.began
+        for device, heard in flush.heard.items():
+            if heard.live:
+                self._quotas.spend(device, heard.live, now)
+            if heard.last is not None and self._clocks.due(device, now):
+                self._look(heard.last, received, now)
 
-    def saw(self, passed: Passed, received: datetime, now: float) -> None:
-        """Hold the device's clock against ours; only now and then of each device."""
-        device = passed.device
-        if not self._clocks.due(device, now):
-            return
+    def _look(self, passed: Passed, received: datetime, now: float) -> None:
+        """Hold the device's clock against ours."""
         heaps = passed.live or passed.late
         if heaps:
             newest = max(i.time for instants in heaps.values() for i in instants)
-            self._clocks.saw(device, newest, received, now)
+            self._clocks.saw(passed.device, newest, received, now)
         elif any(one.reason in TIMES for one in passed.refused):
-            self._clocks.refused(device, now)
+            self._clocks.refused(passed.device, now)
 
     def tell(self, now: float) -> None:
         """Bring the gauges up to date, and log what is new; devices are named, patients never."""

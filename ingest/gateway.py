@@ -7,28 +7,26 @@ bundles, its refusals) is in Kafka before the broker hears PUBACK and the device
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from time import monotonic
 from typing import TYPE_CHECKING
 
 import structlog
 
 from ingest import breaker, kafka, metrics
-from ingest.bundles import Flush, ticks
-from ingest.codec import Message, Refused, Rejected
+from ingest.bundles import Flush, Heard, ticks
+from ingest.codec import Message, Refused
 from ingest.conduct import Conduct
 from ingest.door import Door, Passed, marked
-from ingest.formats.port import MESSAGE_BYTES
 from ingest.pipeline import Pipeline, Shipment
 from ingest.readings import Quality, Refusal
 from ingest.receipts import Receipts
+from ingest.refusals import Refusals
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from ingest.formats.catalogue import Formats
     from ingest.ports import Clock, Sink, Source
-    from ingest.readings import Instant
     from ingest.registry.follower import Follower
 
 log = structlog.get_logger()
@@ -41,10 +39,6 @@ FLUSH_BYTES = 256 * 1024
 # Back-pressure: with so much under way, the broker's socket is not read until half of it is safe.
 UNDER_WAY_MESSAGES, UNDER_WAY_BYTES = 20_000, 64 * 1024 * 1024
 TICK_SECONDS = 2.0
-# Kept whole in quarantine up to the largest message that is taken; of larger ones the beginning.
-KEPT_BYTES = 64 * 1024
-# Refusals listed in a quarantine record; the receipt names all of them.
-LISTED = 500
 DRAIN_SECONDS = 10.0
 TELL_SECONDS, TELL_REFUSALS_SECONDS = 10.0, 60.0
 # Values a second that a device may send for ever; an intensive care monitor sends about ten.
@@ -80,7 +74,7 @@ class Gateway:
         self._flush = Flush(0, 0.0)
         self._timer: asyncio.TimerHandle | None = None
         self._messages = self._bytes = 0
-        self._told: Counter[Refusal] = Counter()
+        self._refusals = Refusals(name)
         self._leaving = False
 
     @property
@@ -143,74 +137,55 @@ class Gateway:
             # it gets no receipt, so its device still has it.
             log.error("the gateway has a fault", error=type(error).__name__)  # noqa: TRY400
             faulty = Passed("", refused=[Refused(Refusal.UNDECODABLE)], secret=True)
-            self._refuse(flush, topic, payload, received, faulty)
+            self._refusals.keep(flush, topic, payload, received, faulty)
         if flush.size >= FLUSH_BYTES:
             self._ship()
 
     def _accept(self, flush: Flush, topic: str, payload: bytes, received: datetime) -> None:
         passed = self._door.open(topic, payload, received)
-        device, name = passed.device, passed.seq
-        if passed.live:
-            if self._conduct.over(passed, flush.began):
-                _slow_down(passed)
-            self._lay(flush.live, passed, passed.live, received)
-        if passed.late:
-            self._lay(flush.late, passed, passed.late, received)
-        flush.readings += passed.values
-        self._conduct.saw(passed, received, flush.began)
+        device = passed.device
+        heard = flush.heard.get(device)
+        if heard is None:
+            heard = flush.heard[device] = Heard()
+        heard.last = passed
+        if passed.values:
+            heard.values += passed.values
+            heard.live += self._lay(flush, passed, received)
         bad = not passed.values and breaker.bad(passed)
         if bad or self._breaker.state:
-            flush.told += 1
-            if self._breaker.seen(flush.began, device, bad=bad):
-                self._turned()
+            self._doubt(flush, device, bad=bad)
         else:
-            flush.well.add(device)
+            heard.good = True
+        name = passed.seq if passed.seq is not None else passed.id
         if passed.refused:
-            self._refuse(flush, topic, payload, received, passed)
-        if name is not None:
-            flush.answers.append((device, name, passed.refused))
-        elif passed.id is not None:
-            flush.answers.append((device, passed.id, passed.refused))
+            self._refusals.keep(flush, topic, payload, received, passed)
+            if name is not None:
+                heard.refused.append((name, passed.refused))
+        if name is not None:  # last of all: it is a promise
+            heard.names.append(name)
 
-    @staticmethod
-    def _lay(
-        lane: dict[int, list[Message]],
-        passed: Passed,
-        heaps: dict[str, list[Instant]],
-        received: datetime,
-    ) -> None:
-        for patient, instants in heaps.items():
-            message = Message(patient, passed.device, passed.seq or 0, received, tuple(instants))
-            lane[kafka.partition_of(patient)].append(message)
+    def _lay(self, flush: Flush, passed: Passed, received: datetime) -> int:
+        """Lay what passed on its lanes, a message per patient; returns how many values are live.
 
-    def _refuse(
-        self, flush: Flush, topic: str, payload: bytes, received: datetime, passed: Passed
-    ) -> None:
-        refused = passed.refused
-        # Once for each reason: one message can be refused in ten thousand places.
-        reasons = Counter(one.reason for one in refused)
-        for reason, count in reasons.items():
-            metrics.REFUSED.labels(reason.value).inc(count)
-        self._told.update(reasons)
-        if passed.secret:
-            flush.untold.update(reasons)
-            return
-        size = len(payload)
-        kept = payload if size <= MESSAGE_BYTES else payload[:KEPT_BYTES]
-        listed, more = _listed(refused), max(0, len(refused) - LISTED)
-        flush.rejected.append(
-            Rejected(
-                passed.device,
-                topic,
-                listed,
-                received,
-                self._name,
-                size,
-                kept,
-                passed.seq,
-                more=more,
-            )
-        )
+        Late ones count for no quota: a device that has much to catch up on is watched all the same.
+        """
+        if passed.live and self._conduct.over(passed.device, flush.began):
+            _slow_down(passed)
+        seq, live = passed.seq or 0, passed.values
+        for patient, instants in passed.live.items():
+            message = Message(patient, passed.device, seq, received, tuple(instants))
+            flush.live[kafka.partition_of(patient)].append(message)
+        for patient, instants in passed.late.items():
+            message = Message(patient, passed.device, seq, received, tuple(instants))
+            flush.late[kafka.partition_of(patient)].append(message)
+            live -= sum(len(instant.values) for instant in instants)
+        return live
+
+    def _doubt(self, flush: Flush, device: str, *, bad: bool) -> None:
+        """Tell the breaker of one message, when not all is as usual."""
+        flush.told += 1
+        if self._breaker.seen(flush.began, device, bad=bad):
+            self._turned()
 
     def _ship(self) -> None:
         """Send what was gathered on its way."""
@@ -223,23 +198,28 @@ class Gateway:
         self._flush = Flush(self._session, 0.0)
         self._messages += flush.messages
         self._bytes += flush.size
-        self._breaker.well(flush.began, flush.messages - flush.told, flush.well)
         metrics.MESSAGES_RECEIVED.inc(flush.messages)
-        metrics.READINGS_ACCEPTED.inc(flush.readings)
+        metrics.READINGS_ACCEPTED.inc(sum(heard.values for heard in flush.heard.values()))
         for messages in flush.late.values():
             metrics.BACKFILLED.inc(sum(len(i.values) for m in messages for i in m.readings))
         metrics.UNACKNOWLEDGED.set(self._messages)
         if self._messages > UNDER_WAY_MESSAGES or self._bytes > UNDER_WAY_BYTES:
             self._source.pause()
-        records = list(flush.records(self._name, self._clock.now()))
+        now = self._clock.now()
+        records = list(flush.records(self._name, now))
         self._pipeline.ship(Shipment(records, lambda: self._settled(flush)))
+        well = {device for device, heard in flush.heard.items() if heard.good}
+        self._breaker.well(flush.began, flush.messages - flush.told, well)
+        self._conduct.shipped(flush, now)
 
     def _settled(self, flush: Flush) -> None:
         """Acknowledge: Kafka has everything of this flush, and of all before it."""
         if flush.session == self._session:
             self._source.acknowledge(flush.packets)
-        for device, name, refused in flush.answers:
-            self._receipts.add(device, name, refused)
+        for device, heard in flush.heard.items():
+            if heard.names:
+                self._receipts.add(device, heard.names, heard.refused)
+        self._receipts.prompt()
         self._messages -= flush.messages
         self._bytes -= flush.size
         metrics.UNACKNOWLEDGED.set(self._messages)
@@ -280,28 +260,29 @@ class Gateway:
 
     async def _tick_for_ever(self) -> None:
         while True:
-            metrics.CONNECTED.set(self._source.connected)
-            if self._breaker.probe_due(monotonic()):
-                self._turned()
-            elif not self._breaker.taking:
-                self._source.pause()  # a new connection reads
-            if self._source.connected:
-                self._ship()
-                self._tick()
+            self._beat()
             await asyncio.sleep(TICK_SECONDS)
+
+    def _beat(self) -> None:
+        metrics.CONNECTED.set(self._source.connected)
+        if self._breaker.probe_due(monotonic()):
+            self._turned()
+        elif not self._breaker.taking:
+            self._source.pause()  # a new connection reads
+        # While nothing is taken time stands still, or every patient would be called silent.
+        if self._source.connected and self._breaker.taking:
+            self._ship()
+            self._tick()
 
     async def _tell(self) -> None:
         """Say now and then what is odd: devices by name, refusals by their counts only."""
         refusals_due = monotonic() + TELL_REFUSALS_SECONDS
         while True:
             await asyncio.sleep(TELL_SECONDS)
-            now = monotonic()
-            self._conduct.tell(now)
-            if now >= refusals_due:
-                refusals_due = now + TELL_REFUSALS_SECONDS
-                told, self._told = self._told, Counter()
-                if told:
-                    log.warning("refused", **{r.value: count for r, count in told.items()})
+            self._conduct.tell(monotonic())
+            if monotonic() >= refusals_due:
+                refusals_due += TELL_REFUSALS_SECONDS
+                self._refusals.tell()
 
     async def _drain(self) -> None:
         """Take no more, settle what was taken, say so, and leave."""
@@ -315,22 +296,6 @@ class Gateway:
             log.warning("left without Kafka's answer", messages=self._messages)
         self._receipts.send()
         await self._source.close()
-
-
-def _listed(refused: list[Refused]) -> tuple[Refused, ...]:
-    """Choose what a quarantine record lists: the first refusals, and at least one of each reason.
-
-    It is looked for by its reasons.
-    """
-    listed = refused[:LISTED]
-    if len(refused) > LISTED:
-        first = {one.reason: one for one in reversed(refused)}
-        missing = first.keys() - {one.reason for one in listed}
-        if missing:
-            listed[-len(missing) :] = sorted(
-                (first[reason] for reason in missing), key=refused.index
-            )
-    return tuple(listed)
 
 
 def _slow_down(passed: Passed) -> None:

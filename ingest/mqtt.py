@@ -31,6 +31,8 @@ KEEP_ALIVE_SECONDS = 30
 ANSWER_SECONDS = 10.0
 SUBSCRIBE_ID, UNSUBSCRIBE_ID = 1, 2
 _PANIC = "PanicException"
+# By packet number: 0x40 is PUBACK, 2 its length; without a reason code it means success (3.4).
+_PUBACKS = tuple(b"\x40\x02" + packet.to_bytes(2, "big") for packet in range(1 << 16))
 _FAILURE = 0x80  # reason codes from here on are failures
 # By number: the codec's own codes cannot be keys.
 _FATAL = {
@@ -66,6 +68,7 @@ class _Link(asyncio.Protocol):
         self.heard = monotonic()
         view = memoryview(self._rest + data if self._rest else data)
         at, size = 0, len(view)
+        take, publish = self._source.on_message, mqtt5.PublishPacket
         while at < size:
             try:
                 packet, length = mqtt5.read(view[at:])
@@ -79,7 +82,10 @@ class _Link(asyncio.Protocol):
                 self.end(mqtt5.DisconnectReasonCode.MALFORMED_PACKET, "malformed packet")
                 return
             at += length
-            self._packet(packet)
+            if type(packet) is publish:  # nearly all of them are
+                take(packet.topic, packet.payload, packet.packet_id or 0)
+            else:
+                self._packet(packet)
         self._rest = bytes(view[at:])
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -102,9 +108,7 @@ class _Link(asyncio.Protocol):
             self.transport.close()
 
     def _packet(self, packet: mqtt5.Packet) -> None:
-        if isinstance(packet, mqtt5.PublishPacket):
-            self._source.on_message(packet.topic, packet.payload, packet.packet_id or 0)
-        elif isinstance(packet, mqtt5.ConnAckPacket) and not self.connected.done():
+        if isinstance(packet, mqtt5.ConnAckPacket) and not self.connected.done():
             if int(packet.reason_code) < _FAILURE:
                 # Before any message of this session: packet numbers of earlier ones are void.
                 self._source.on_connected()
@@ -149,9 +153,7 @@ class Mqtt5Source:
     def acknowledge(self, packets: Sequence[int]) -> None:
         """Send PUBACKs in one write."""
         if self.connected and self._link is not None and self._link.transport is not None:
-            # 0x40 is PUBACK, 2 its length: without a reason code it means success (MQTT 5, 3.4).
-            acks = b"".join(b"\x40\x02" + packet.to_bytes(2, "big") for packet in packets)
-            self._link.transport.write(acks)
+            self._link.transport.write(b"".join([_PUBACKS[packet] for packet in packets]))
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Send one message with QoS 0."""

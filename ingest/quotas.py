@@ -26,28 +26,36 @@ class Quotas:
     """A token bucket per device, in values (a reading of one vital): a rate, and a reserve.
 
     `per_second` is what a device may send for ever; `reserve_seconds` of that may come at once, so
-    that a device that was out of reach for a while is not taken for a flood.
+    that a device that was out of reach for a while is not taken for a flood. A bucket may fall into
+    debt, by what came within one flush; until it is out of it, the device is over its quota.
     """
 
     def __init__(self, per_second: float, reserve_seconds: float = 100.0) -> None:
         self._rate, self._most = per_second, per_second * reserve_seconds
         self._buckets: dict[str, _Bucket] = {}
+        self._in_debt: set[str] = set()
 
-    def over(self, device: str, values: int, now: float) -> bool:
-        """Take a message's values out of the device's bucket; True, and none, when it is empty.
+    def spend(self, device: str, values: int, now: float) -> None:
+        """Take values that passed out of the device's bucket.
 
         `now` is monotonic, in seconds. Call it for devices of the registry only.
         """
         bucket = self._buckets.get(device)
         if bucket is None:
             bucket = self._buckets[device] = _Bucket(self._most, now)
-        left = min(self._most, bucket.values + (now - bucket.at) * self._rate)
+        bucket.values = self._left(bucket, now) - values
         bucket.at = now
-        # A full bucket lets even a message pass that is larger than the whole reserve.
-        if left >= values or left == self._most:
-            bucket.values = left - values
+        if bucket.values < 0:
+            self._in_debt.add(device)
+
+    def over(self, device: str, now: float) -> bool:
+        """Whether what this device sends now is above its quota; costs nearly nothing if not."""
+        if device not in self._in_debt:
             return False
-        bucket.values = left
+        bucket = self._buckets[device]
+        if self._left(bucket, now) >= 0:
+            self._in_debt.discard(device)
+            return False
         if now - bucket.over_last > RECENT_SECONDS:
             bucket.over_since, bucket.reported = now, False
         bucket.over_last = now
@@ -68,3 +76,6 @@ class Quotas:
         for name in fresh:
             self._buckets[name].reported = True
         return fresh
+
+    def _left(self, bucket: _Bucket, now: float) -> float:
+        return min(self._most, bucket.values + (now - bucket.at) * self._rate)

@@ -1,4 +1,4 @@
-"""Receipts: what is safe in Kafka, said back to the device a few times a second.
+"""Receipts: what is safe in Kafka, said back to the device at once, then a few times a second.
 
 A receipt is selective and not cumulative, so nothing is remembered of a device once it is sent. A
 lost one (QoS 0) only makes the device send again, and that message gets its receipt in turn.
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from ingest.codec import Refused
 
-# Gathered for so long: a device that sends all the time hears at most twenty times a second. The
-# promise is a quarter of a second; see docs/performance.md for what each choice costs.
+# A device that heard nothing for so long hears at once; otherwise its receipts are gathered for so
+# long. The promise is a quarter of a second; docs/performance.md has what it comes to.
 EVERY_SECONDS = 0.05
 # Refusals in one receipt: it must stay well below a broker's packet limit.
 REFUSALS = 500
@@ -43,11 +43,10 @@ def ranges(numbers: Iterable[int]) -> list[list[int]]:
 class _Due:
     """What one device is to hear."""
 
-    __slots__ = ("ids", "refused", "safe")
+    __slots__ = ("names", "refused")
 
     def __init__(self) -> None:
-        self.safe: list[int] = []
-        self.ids: list[str] = []
+        self.names: list[int | str] = []
         self.refused: list[dict[str, Any]] = []
 
 
@@ -57,35 +56,51 @@ class Receipts:
     def __init__(self, publish: Callable[[str, bytes], None]) -> None:
         self._publish = publish
         self._due: dict[str, _Due] = {}
+        # Who was told something since the timer last rang.
+        self._told: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
 
-    def add(self, device: str, name: int | str, refused: Sequence[Refused]) -> None:
-        """Note that a message is safe, or refused as listed; the receipt follows soon.
+    def add(
+        self,
+        device: str,
+        names: Iterable[int | str],
+        refused: Iterable[tuple[int | str, Sequence[Refused]]] = (),
+    ) -> None:
+        """Note that messages are safe, or refused as listed; the receipt follows soon.
 
-        `name` is the device's number of the message, or its own id of it where it has no number.
+        A name is the device's number of the message, or its own id of it where it has no number.
         """
         due = self._due.get(device)
         if due is None:
             due = self._due[device] = _Due()
-        if isinstance(name, int):
-            due.safe.append(name)
-        else:
-            due.ids.append(name)
-        if refused:
-            field = "seq" if isinstance(name, int) else "id"
-            due.refused += [{field: name, "at": one.at, "reason": one.reason} for one in refused]
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(EVERY_SECONDS, self.send)
+        due.names += names
+        for name, refusals in refused:
+            key = "seq" if isinstance(name, int) else "id"
+            due.refused += [{key: name, "at": one.at, "reason": one.reason} for one in refusals]
+
+    def prompt(self) -> None:
+        """Send at once to those who were told nothing lately; the others hear soon."""
+        for device in self._due.keys() - self._told:
+            self._tell(device, self._due.pop(device))
+            self._told.add(device)
+        if self._timer is None and self._told:
+            self._timer = asyncio.get_running_loop().call_later(EVERY_SECONDS, self._ring)
 
     def send(self) -> None:
         """Send all that was gathered, now."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         gathered, self._due = self._due, {}
         for device, due in gathered.items():
-            for receipt in _receipts(due):
-                self._publish(f"vigie/v1/{device}/receipts", msgspec.json.encode(receipt))
+            self._tell(device, due)
+
+    def _ring(self) -> None:
+        self._timer = None
+        self._told = set(self._due)
+        self.send()
+        self.prompt()
+
+    def _tell(self, device: str, due: _Due) -> None:
+        for receipt in _receipts(due):
+            self._publish(f"vigie/v1/{device}/receipts", msgspec.json.encode(receipt))
 
 
 def _receipts(due: _Due) -> Iterator[dict[str, Any]]:
@@ -94,7 +109,8 @@ def _receipts(due: _Due) -> Iterator[dict[str, Any]]:
     for cut in cuts:
         yield {"safe": [], "refused": due.refused[cut - REFUSALS : cut]}
     refused = due.refused[len(cuts) * REFUSALS :]
-    spans, ids = ranges(due.safe), list(dict.fromkeys(due.ids))
+    spans = ranges(name for name in due.names if isinstance(name, int))
+    ids = list(dict.fromkeys(name for name in due.names if isinstance(name, str)))
     for begin in range(0, max(len(spans), len(ids)), NAMES):
         end = begin + NAMES
         receipt: dict[str, Any] = {"safe": spans[begin:end]}

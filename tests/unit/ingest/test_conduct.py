@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from ingest import broker, metrics
+from ingest.bundles import Flush, Heard
 from ingest.conduct import Conduct
 from ingest.door import Passed
 from ingest.presence import Presence, State
@@ -48,24 +49,19 @@ def test_presence_and_the_broker_are_heard_and_readings_are_not() -> None:
     assert metrics.BROKER_STORED._value.get() == 41
 
 
-def test_what_a_device_catches_up_on_leaves_its_live_readings_their_quota() -> None:
-    conduct = Conduct(quota=1.0)  # a reserve of 100 values
-    instant = Instant(datetime(2026, 11, 24, 3, tzinfo=UTC), {Vital.SPO2: 97.0})
-    mixed = Passed("dev-1", live={"p-1": [instant]}, late={"p-1": [instant] * 99}, values=100)
-    assert not any(conduct.over(mixed, 0.0) for _ in range(100))
-    assert conduct.over(mixed, 0.0)
-
-
 def test_a_flood_and_a_wrong_clock_are_reported_once_by_device_and_never_by_patient() -> None:
     conduct, began = Conduct(quota=1.0), datetime(2026, 11, 24, 3, tzinfo=UTC)
     with capture_logs() as logs:
         for second in range(400):
             received = began + timedelta(seconds=second)
             late = Instant(received - timedelta(minutes=50), {Vital.SPO2: 97.0})
-            passed = Passed("dev-1", live={"p-1": [late] * 9}, values=9)
-            conduct.over(passed, float(second))
-            conduct.saw(passed, received, float(second))
-            conduct.tell(float(second))
+            flush, heard = Flush(0, float(second)), Heard()
+            heard.last = Passed("dev-1", live={"p-1": [late] * 9}, values=9)
+            if not conduct.over("dev-1", flush.began):
+                heard.live = 9
+            flush.heard["dev-1"] = heard
+            conduct.shipped(flush, received)
+            conduct.tell(flush.began)
     assert logs == [
         {
             "event": "a device goes on sending above its quota",

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
-from ingest import bundles, kafka
+from ingest import bundles, kafka, refusals
 from ingest import gateway as gateway_module
-from ingest.codec import Bundle, Refused, Tick
+from ingest.codec import Bundle, Refused, Tick, decode_record
 from ingest.conduct import Conduct
 from ingest.formats import vigie_json
 from ingest.readings import Quality, Refusal
@@ -21,7 +21,6 @@ from tests.unit.ingest.rim import NOW, good, running, sent, worn
 
 if TYPE_CHECKING:
     from ingest.codec import Rejected
-    from ingest.door import Passed
     from tests.unit.ingest.rim import Rim
 
 DEVICE = worn("dev-1")
@@ -150,7 +149,7 @@ async def test_of_a_message_that_is_too_large_the_beginning_is_kept() -> None:
         await rim.until(lambda: rim.broker.acknowledged, "it is acknowledged")
         (rejected,) = rim.rejected
     assert reasons([rejected]) == [("", "too-large")]
-    assert (rejected.size, len(rejected.payload)) == (1024 * 1024, gateway_module.KEPT_BYTES)
+    assert (rejected.size, len(rejected.payload)) == (1024 * 1024, refusals.KEPT_BYTES)
 
 
 async def test_the_worst_message_still_fits_into_a_record_of_the_quarantine() -> None:
@@ -172,19 +171,19 @@ async def test_the_worst_message_still_fits_into_a_record_of_the_quarantine() ->
 
 
 async def test_a_record_of_the_quarantine_names_each_reason_however_many_places_there_are() -> None:
-    wrong = {f"x{number}": 1 for number in range(gateway_module.LISTED + 100)}
+    wrong = {f"x{number}": 1 for number in range(refusals.LISTED + 100)}
     async with running(DEVICE) as rim:
         rim.broker.deliver("dev-1", sent(1, good(**wrong), {"time": "x"}, good(spo2=970)), 1)
         await rim.until(lambda: rim.rejected, "it is in quarantine")
         (rejected,) = rim.rejected
         await answered(rim, 2)
-    assert (len(rejected.refused), rejected.more) == (gateway_module.LISTED, 102)
+    assert (len(rejected.refused), rejected.more) == (refusals.LISTED, 102)
     assert reasons([rejected])[-2:] == [
         ("readings[1].time", "bad-time"),
         ("readings[2].spo2", "out-of-range"),
     ]
     told = [one for _, receipt in rim.broker.receipts for one in receipt["refused"]]
-    assert len(told) == gateway_module.LISTED + 102, "the receipt names all"
+    assert len(told) == refusals.LISTED + 102, "the receipt names all"
 
 
 async def test_no_bundle_is_larger_than_kafka_takes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,11 +296,14 @@ async def test_a_fault_of_the_decoder_stops_nothing(monkeypatch: pytest.MonkeyPa
 async def test_a_fault_of_the_gateway_itself_stops_nothing_and_calls_nothing_safe(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def broken(_conduct: Conduct, passed: Passed, *_: object) -> None:
-        if passed.seq == 1:
-            raise ZeroDivisionError(passed)
+    faults = [ZeroDivisionError("p-1")]
 
-    monkeypatch.setattr(Conduct, "saw", broken)
+    def broken(*_: object) -> bool:
+        if faults:
+            raise faults.pop()
+        return False
+
+    monkeypatch.setattr(Conduct, "over", broken)
     with capture_logs() as logs:
         async with running(DEVICE) as rim:
             rim.broker.deliver("dev-1", sent(1), 1)
@@ -364,8 +366,10 @@ async def test_a_flood_goes_by_the_backfill_lane_marked_and_with_receipts() -> N
     flood = [good(heart_rate=70 + n % 9) for n in range(100)]
     for n, one in enumerate(flood):
         one["time"] = (NOW - timedelta(seconds=n)).isoformat()
-    async with running(DEVICE, worn("dev-2", "p-2"), quota=1.0) as rim:
-        for packet in range(1, 5):
+    async with running(DEVICE, worn("dev-2", "p-2"), quota=0.5) as rim:
+        rim.broker.deliver("dev-1", sent(1, *flood), 1)
+        await rim.until(lambda: rim.messages, "the first, which it may send")
+        for packet in range(2, 5):
             rim.broker.deliver("dev-1", sent(packet, *flood), packet)
         rim.broker.deliver("dev-2", sent(1), 5)
         await answered(rim, 2)
@@ -374,6 +378,15 @@ async def test_a_flood_goes_by_the_backfill_lane_marked_and_with_receipts() -> N
         assert [m.seq for m in rim.late] == [2, 3, 4]
         marks = {q for m in rim.late for i in m.readings for q in i.quality.values()}
     assert marks == {int(Quality.BACKFILLED)}
+
+
+async def test_what_a_device_catches_up_on_leaves_its_live_readings_their_quota() -> None:
+    old = [{**good(), "time": (NOW - timedelta(days=1, seconds=n)).isoformat()} for n in range(99)]
+    async with running(DEVICE, quota=0.05) as rim:  # a reserve of 5 values
+        for packet in range(1, 5):
+            rim.broker.deliver("dev-1", sent(packet, good(), *old), packet)
+            await rim.until(lambda n=packet: len(rim.late) == n, "its late part")  # type: ignore[misc]  # bound now
+        assert [message.seq for message in rim.messages] == [1, 2, 3, 4]
 
 
 async def test_a_message_half_live_and_half_late_has_one_receipt_when_both_are_safe() -> None:
@@ -428,3 +441,19 @@ async def test_what_consent_forbids_leaves_a_count_and_nothing_else() -> None:
             assert (one.device, one.topic, one.payload, one.size, one.seq) == ("", "", b"", 0, None)
         counts = Counter(r.reason for one in rim.rejected for r in one.refused)
     assert counts == {Refusal.NO_CONSENT: 1, Refusal.OUT_OF_RANGE: 1}
+
+
+async def test_while_nothing_is_taken_time_stands_still() -> None:
+    """Ticks would tell the worker that every patient has fallen silent."""
+    async with running(DEVICE) as rim:
+        await nearly_all_refused(rim)
+        await rim.until(lambda: len(rim.broker.acknowledged) == 300, "all is settled")
+        before = len(rim.log.kept)
+        rim.gateway._beat()
+        rim.registry.step(Patient("p-9"))  # a change is told all the same
+        await rim.until(lambda: len(rim.log.kept) > before, "a tick")
+        ticks = [decode_record(kept.value) for kept in rim.log.kept[before:]]
+        assert {one.revision for one in ticks if isinstance(one, Tick)} == {3}
+        rim.gateway.resume()
+        rim.gateway._beat()
+        await rim.until(lambda: len(rim.log.kept) >= before + 2 * kafka.PARTITIONS, "ticks again")
