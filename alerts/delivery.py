@@ -55,7 +55,8 @@ class Due(msgspec.Struct, frozen=True):
     """A delivery whose time has come, with the event it speaks of: what a channel is handed.
 
     `attempts` counts this one. `created` is when the worker queued it, `leased_until` the moment
-    from which another dispatcher may take it; both by the database's clock, UTC.
+    from which another dispatcher may take it; both by the database's clock, UTC. `consents` is what
+    the patient agreed to when it was claimed; None: the registry's tables do not know the patient.
     """
 
     delivery: Delivery
@@ -63,6 +64,7 @@ class Due(msgspec.Struct, frozen=True):
     attempts: int
     created: datetime
     leased_until: datetime
+    consents: frozenset[Purpose] | None = None
 
 
 def deliveries(event: AlertEvent, patient: Patient, on_call: str) -> Iterator[Delivery]:

@@ -19,16 +19,15 @@ import structlog
 
 from alerts import metrics
 from alerts.channels.port import NotAccepted, NotNow
-from alerts.consent import NO_CONSENT, Open
+from alerts.consent import NO_CONSENT, withheld
 from alerts.events import DeliveryState
 from alerts.journal import JournalUnavailable
 from alerts.trouble import Trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from alerts.channels.port import Channel
-    from alerts.consent import Gate
     from alerts.delivery import Due
     from alerts.journal import Journal
     from ingest.ports import Clock
@@ -72,9 +71,8 @@ def verdict(error: NotAccepted, attempts: int, age: timedelta, draw: float) -> V
 class Lane:
     """One channel's deliveries: claims as many as can be sent now, and no more."""
 
-    def __init__(self, journal: Journal, channel: Channel, clock: Clock, gate: Gate) -> None:
+    def __init__(self, journal: Journal, channel: Channel, clock: Clock) -> None:
         self._journal, self._channel, self._clock = journal, channel, clock
-        self._gate = gate
         self._trouble = Trouble("no deliveries to be had", channel=channel.name)
         self._wake = asyncio.Event()
         self._stopping = False
@@ -95,12 +93,12 @@ class Lane:
         while not self._stopping:
             self._wake.clear()
             free = CONCURRENT - len(self._sending)
-            claimed = await self._claim(free) if free and self._gate.ready else []
+            claimed = await self._claim(free) if free else []
             for due in claimed:
                 task = asyncio.create_task(self._deliver(due))
                 self._sending[task] = due
                 task.add_done_callback(self._done)
-            self._more = len(claimed) == free and self._gate.ready
+            self._more = len(claimed) == free
             if self._more and len(self._sending) < CONCURRENT:
                 continue
             with suppress(TimeoutError):
@@ -123,7 +121,7 @@ class Lane:
             self._wake.set()
 
     async def _deliver(self, due: Due) -> None:
-        if self._gate.withholds(due):
+        if withheld(due):
             await self._settle(due, Verdict(DeliveryState.REJECTED, NO_CONSENT))
             return
         try:
@@ -187,22 +185,10 @@ class Lane:
 
 
 class Dispatcher:
-    """All lanes; they share the journal and nothing else, so one's trouble delays no other.
+    """All lanes; they share the journal and nothing else, so one's trouble delays no other."""
 
-    `gates` are asked before each send of the channel of that name; other channels need none.
-    """
-
-    def __init__(
-        self,
-        journal: Journal,
-        channels: Sequence[Channel],
-        clock: Clock,
-        gates: Mapping[str, Gate] | None = None,
-    ) -> None:
-        known: Mapping[str, Gate] = gates or {}
-        self._lanes = [
-            Lane(journal, channel, clock, known.get(channel.name, Open())) for channel in channels
-        ]
+    def __init__(self, journal: Journal, channels: Sequence[Channel], clock: Clock) -> None:
+        self._lanes = [Lane(journal, channel, clock) for channel in channels]
 
     def wake(self) -> None:
         """Look for due deliveries now."""

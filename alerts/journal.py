@@ -26,6 +26,7 @@ from alerts.events import AlertEvent, Channel, DeliveryState
 from alerts.trouble import Trouble
 from detectors.findings import Finding, Priority
 from ingest.ports import VigieError
+from ingest.registry.entities import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -56,10 +57,13 @@ claimed AS (
     SET leased_until = now() + %(lease)s, attempts = d.attempts + 1
     FROM picked WHERE d.id = picked.id RETURNING d.*)
 SELECT c.id, c.alert, c.number, c.recipient, c.measure::text, c.attempts, c.created,
-       c.leased_until, a.patient, a.started, e.phase, e.state, e.priority, e.time, e.finding::text
+       c.leased_until, a.patient, a.started, e.phase, e.state, e.priority, e.time, e.finding::text,
+       CASE WHEN p.id IS NOT NULL
+            THEN ARRAY(SELECT purpose FROM public.consents WHERE patient = p.id) END
 FROM claimed AS c
 JOIN internal.alert AS a ON a.id = c.alert
 LEFT JOIN internal.alert_event AS e ON e.alert = c.alert AND e.number = c.number
+LEFT JOIN internal.patient AS p ON p.id = a.patient
 ORDER BY c.due"""
 SETTLE = """
 UPDATE internal.delivery SET state = %s, reason = %s, settled = now(), leased_until = NULL
@@ -261,7 +265,7 @@ class Journal:
 
 def _due(channel: Channel, row: tuple[Any, ...]) -> Due:
     (name, alert, number, recipient, measure, attempts, created, leased_until) = row[:8]
-    patient, started, phase, state, priority, time, found = row[8:]
+    patient, started, phase, state, priority, time, found, consents = row[8:]
     finding = msgspec.json.decode(found, type=Finding)
     event = msgspec.convert(
         {
@@ -281,4 +285,5 @@ def _due(channel: Channel, row: tuple[Any, ...]) -> Due:
     )
     said = msgspec.json.decode(measure, type=Measure) if measure is not None else None
     delivery = Delivery(name, alert, number, channel, recipient, said)
-    return Due(delivery, event, attempts, created, leased_until)
+    agreed = None if consents is None else frozenset(Purpose(one) for one in consents)
+    return Due(delivery, event, attempts, created, leased_until, agreed)

@@ -12,15 +12,12 @@ from alerts import metrics
 from alerts.channels.ens import Ens
 from alerts.channels.fhir import Space
 from alerts.channels.mail import Mail
-from alerts.consent import Sharing
 from alerts.dispatcher import Dispatcher
-from alerts.events import Channel as ChannelName
 from alerts.journal import Journal, JournalUnavailable
 from alerts.relay import Relay
 from alerts.trouble import Trouble
 from ingest import health, kafka
 from ingest.ports import SystemClock, VigieError
-from ingest.registry.follower import Follower
 from ingest.registry.publish import publish_pending
 
 if TYPE_CHECKING:
@@ -71,8 +68,7 @@ async def run(settings: Settings, metrics_port: int) -> None:
     journal = Journal(settings.database)
     relay = Relay(journal, lambda: kafka.producing(settings.kafka))
     gauges = Gauges(journal)
-    sharing = Sharing(Follower(settings.kafka))
-    dispatcher = Dispatcher(journal, channels, clock, {ChannelName.ENS: sharing})
+    dispatcher = Dispatcher(journal, channels, clock)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, dispatcher.stop)
@@ -87,7 +83,6 @@ async def run(settings: Settings, metrics_port: int) -> None:
                 tasks.create_task(journal.listen(dispatcher.wake, relay.wake)),
                 tasks.create_task(relay.run()),
                 tasks.create_task(gauges.run()),
-                tasks.create_task(sharing.run()),
                 tasks.create_task(publish(settings)),
             ]
             await dispatcher.run()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from streams import metrics
+from streams import consent, metrics
 from streams.batch import Context, Record, Work, apply
 from streams.errors import (
     Busy,
@@ -18,6 +18,7 @@ from streams.errors import (
     RegistryBehind,
     StoreUnavailable,
     Unstorable,
+    Withdrawn,
 )
 from streams.lanes import LIVE
 from streams.state import Watches
@@ -151,6 +152,9 @@ class Applier:
                 if not await self._deleted(gap):
                     raise
                 continue
+            except Withdrawn:
+                self._forget(records)
+                continue
             except (StoreUnavailable, Fenced) as error:
                 self._forget(records)
                 self._away(error)
@@ -182,6 +186,7 @@ class Applier:
             log_starts=self._starts,
         )
         works, written = [], None
+        known = context.registry.revision
         async with self._store.transaction() as transaction:
             progress = await transaction.progress(by_partition)
             watched = self._lane.watched
@@ -192,6 +197,10 @@ class Applier:
             fresh = [work for work in works if work.after != work.before]
             if fresh:
                 written = await transaction.write(fresh)
+                # Writing may have waited for long: what was withdrawn meanwhile is not kept.
+                moved = context.registry.revision != known
+                if moved and consent.withdrawn(context.registry, fresh):
+                    raise Withdrawn
         return works, written
 
     async def _standing(
@@ -220,7 +229,8 @@ class Applier:
 
     async def _deleted(self, gap: OffsetGap) -> bool:
         """Whether what is missing was deleted by Kafka's retention, so that it cannot come."""
-        self._starts = await self._log_starts([gap.partition])
+        # Added to what is known: a batch may hold the gaps of several partitions.
+        self._starts |= await self._log_starts([gap.partition])
         if self._starts.get(gap.partition, 0) < gap.found:
             return False
         log.error(

@@ -23,14 +23,14 @@ import structlog
 from ingest import health
 from ingest.ports import SystemClock, VigieError
 from ingest.registry.follower import Follower
-from streams import metrics
 from streams.agents import Applier
 from streams.backfill import Backfill
 from streams.batch import Record
-from streams.errors import LogReplaced, StoreUnavailable, WorkerStopped, trace
+from streams.errors import StoreUnavailable, WorkerStopped, trace
 from streams.lanes import BACKFILL
 from streams.quiet import quiet
-from streams.timescale import Store, places
+from streams.share import Share
+from streams.timescale import Store
 from streams.transaction import Destinations
 from streams.watchdog import Watchdog
 
@@ -72,14 +72,17 @@ class Worker:
         self._follower = follower
         self._stop = asyncio.Event()
         self._failure: VigieError | None = None
-        self._assigned: frozenset[int] | None = None
         self._lag = 0
+        # Faust wants a folder of its own and, without tables, writes nothing into it.
+        self._scratch = TemporaryDirectory(prefix="vigie-worker-")
+        self._app = self._faust()
+        self._share = Share(self._app, names.readings, names.partitions, settings.database)
         to = Destinations(names.alerts, names.rejected, settings.on_call)
         self._store = Store(settings.database, names.readings, to)
         self._applier = Applier(
             self._store,
             follower,
-            self._log_starts,
+            self._share.starts,
             SystemClock(),
             topic=names.readings,
             by=f"worker-{os.getpid()}",
@@ -93,9 +96,6 @@ class Worker:
             by=f"worker-{os.getpid()}",
             busy=lambda: self._applier.settling or self._lag > BATCH_RECORDS,
         )
-        # Faust wants a folder of its own and, without tables, writes nothing into it.
-        self._scratch = TemporaryDirectory(prefix="vigie-worker-")
-        self._app = self._faust()
 
     def stop(self) -> None:
         """Ask the worker to stop: it finishes nothing, for nothing is lost."""
@@ -103,7 +103,7 @@ class Worker:
 
     def unready(self) -> str | None:
         """Say why the worker does not work yet; None once it has its share of the log."""
-        return "waiting for a share of the log" if self._assigned is None else None
+        return "waiting for a share of the log" if self._share.partitions is None else None
 
     async def run(self) -> None:
         """Work until SIGTERM, SIGINT or `stop`.
@@ -218,75 +218,30 @@ class Worker:
     async def _rebalanced(self, *_: object, **__: object) -> None:
         """Take up the new share, each partition at our own place.
 
-        Faust seeks to the offsets that are committed in Kafka right after this; ours are the truth
-        (a database restored from a backup is behind them). Without the database that is left out:
-        records below our place are skipped, and a gap above it is noticed.
+        Without the database that is left out: records below our place are skipped, and a gap above
+        it is noticed.
         """
-        assigned = [
-            tp for tp in self._app.consumer.assignment() if tp.topic == self._names.readings
-        ]
-        partitions = frozenset(tp.partition for tp in assigned)
+        partitions = self._share.given()
         self._applier.keep(partitions)
-        metrics.PARTITIONS_ASSIGNED.set(len(partitions))
-        log.info("share of the log", partitions=sorted(partitions))
-        if assigned:
+        if partitions:
             try:
-                await self._seek(assigned)
+                self._applier.places.update(await self._share.seek(partitions))
             except StoreUnavailable as error:
                 log.warning("the database does not tell our place", error=str(error))
             except VigieError as error:
                 self._fail(error)
-        self._assigned = partitions
+        self._share.partitions = partitions
         self._backfill.share(partitions)
-
-    async def _seek(self, assigned: list[Any]) -> None:
-        ours = await places(
-            self._settings.database, self._names.readings, [tp.partition for tp in assigned]
-        )
-        consumer = self._app.consumer
-        starts = await consumer.earliest_offsets(*assigned)
-        ends = await consumer.highwaters(*assigned)
-        for tp in assigned:
-            if ours[tp.partition] > ends[tp]:
-                raise LogReplaced(tp.topic, tp.partition, ours[tp.partition], ends[tp])
-        wanted = {tp: max(ours[tp.partition], starts[tp]) for tp in assigned}
-        # A private method: Faust's own seek to what is committed follows, and undoes any other,
-        # except to 0, where it does nothing. tests/integration/test_worker.py guards both.
-        await consumer._commit(wanted)  # noqa: SLF001
-        for tp in (tp for tp, offset in wanted.items() if offset == 0):
-            await consumer.seek(tp, 0)
-        self._applier.places.update(ours)
-
-    async def _log_starts(self, partitions: Iterable[int]) -> dict[int, int]:
-        found = await self._app.consumer.earliest_offsets(*self._partitions(partitions))
-        return {tp.partition: offset for tp, offset in found.items()}
 
     async def _watch_lag(self) -> None:
         while True:
             lag: int | None = None
             with suppress(Exception):  # Kafka is away: the lag is what it was
-                lag = await asyncio.wait_for(self._measured_lag(), LAG_WITHIN_SECONDS)
+                measured = self._share.lag(self._applier.places)
+                lag = await asyncio.wait_for(measured, LAG_WITHIN_SECONDS)
             self.watchdog.tell(lag)
             self._lag = self._lag if lag is None else lag
             await asyncio.sleep(LAG_EVERY_SECONDS)
-
-    async def _measured_lag(self) -> int:
-        mine = self._assigned or frozenset()
-        ends = await self._app.consumer.highwaters(*self._partitions(mine)) if mine else {}
-        lag = {
-            tp.partition: max(0, end - self._applier.places.get(tp.partition, 0))
-            for tp, end in ends.items()
-        }
-        for partition in range(self._names.partitions):
-            if partition in lag:
-                metrics.LAG.labels(str(partition)).set(lag[partition])
-            else:
-                with suppress(KeyError):  # another worker's: two must not report it
-                    metrics.LAG.remove(str(partition))
-        return sum(lag.values())
-
-    def _partitions(self, numbers: Iterable[int]) -> list[Any]:
-        return [faust.types.TP(self._names.readings, number) for number in numbers]
 
 
 async def run(settings: Settings, metrics_port: int, names: Names | None = None) -> None:

@@ -121,8 +121,8 @@ class Backfill:
                     self._told = ""
             finally:
                 measuring.cancel()
-                with suppress(asyncio.CancelledError):
-                    await measuring
+                # Not awaited itself: else a cancellation of this lane could be taken for its own.
+                await asyncio.wait([measuring])
 
     async def _take(self, found: Sequence[kafka.Record], share: frozenset[int]) -> None:
         records = [Record(one.partition, one.offset, one.value) for one in found]

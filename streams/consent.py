@@ -15,8 +15,11 @@ from ingest.ports import MalformedRecord
 from ingest.registry.entities import Purpose
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ingest.registry.entities import Patient
     from ingest.registry.memory import Registry
+    from streams.batch import Work
 
 
 def agreed(registry: Registry, patient: str, revision: int) -> Patient:
@@ -52,3 +55,13 @@ def without_refused(record: bytes, registry: Registry) -> bytes:
 def watched(patient: Patient) -> bool:
     """Whether detectors may look at readings. What may not be stored is not watched either."""
     return kept(patient) and Purpose.MONITOR in patient.consents
+
+
+def withdrawn(registry: Registry, works: Iterable[Work]) -> bool:
+    """Whether a patient of this work has withdrawn what it rests on, since it was worked out."""
+    return any(
+        any(not kept(registry.newest(message.patient)) for message in work.messages)
+        or any(not watched(registry.newest(patient)) for patient in work.snapshots)
+        or any(without_refused(one.payload, registry) is not one.payload for one in work.rejected)
+        for work in works
+    )

@@ -5,6 +5,7 @@ VigieError
 ├── Unstorable         final       the database will never take one of these records
 ├── Fenced             retryable   another worker moved the partition's place: load it anew
 ├── Busy               retryable   another transaction holds or changed what this one needs
+├── Withdrawn          retryable   a consent was withdrawn while the batch was written
 ├── RegistryBehind     retryable   the log names a registry revision that is not here yet
 ├── OffsetGap          final       the consumer skipped records: start again at our own offset
 ├── LogReplaced        final       the log ends before what was applied: the operator must look
@@ -49,6 +50,15 @@ class Busy(VigieError):
 
     def __init__(self) -> None:
         super().__init__("another transaction holds or has changed what this one needs")
+
+
+class Withdrawn(VigieError):
+    """A patient has withdrawn a consent while the batch was written. Nothing was stored: again."""
+
+    retryable = True
+
+    def __init__(self) -> None:
+        super().__init__("a consent was withdrawn while the batch was written")
 
 
 class DetectorFailed(VigieError):

@@ -21,9 +21,9 @@ from streams.transaction import Destinations, Transaction
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
-    from ingest.readings import Vital
     from streams.lanes import Lane
     from streams.ledger import Account
+    from streams.samples import Series
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
@@ -38,8 +38,10 @@ LIMITS: dict[str, Any] = {
     "options": "-c statement_timeout=60s -c idle_in_transaction_session_timeout=60s",
 }
 
-# A value that a column or an index cannot hold, or that psycopg cannot encode.
+# A value that a column or an index cannot hold, or that psycopg cannot encode. Of a patient in two
+# partitions (a log whose number of partitions was changed) one transaction can hold one state only.
 UNSTORABLE = (
+    psycopg.errors.CardinalityViolation,
     psycopg.DataError,
     psycopg.IntegrityError,
     psycopg.errors.ProgramLimitExceeded,
@@ -63,8 +65,7 @@ class Store:
         self._topic = topic
         self._to = destinations
         self._connection: Connection | None = None
-        # (patient, device) -> vital -> number of the series; only what was committed.
-        self._series: dict[tuple[str, str], dict[Vital, int]] = {}
+        self._series: Series = {}  # only what was committed
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
@@ -91,7 +92,7 @@ class Store:
             raise Busy from None
         except psycopg.Error as error:
             raise StoreUnavailable(_named(error)) from None
-        for (patient, device), numbers in transaction.new_series.items():
+        for (patient, device), numbers in transaction.samples.numbered.items():
             self._series.setdefault((patient, device), {}).update(numbers)
 
     async def close(self) -> None:

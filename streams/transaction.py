@@ -1,12 +1,7 @@
-"""What the worker's one transaction asks and writes, from the progress rows' lock to their move.
-
-The same reading (device, vital, time) with *another* value is a conflict: the first one stays.
-"""
+"""What the worker's one transaction asks and writes, from the progress rows' lock to their move."""
 
 from __future__ import annotations
 
-import asyncio
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,25 +14,19 @@ from streams import statements as sql
 from streams.batch import Progress
 from streams.errors import Fenced, SchemaMismatch
 from streams.ledger import Account, Entry
+from streams.samples import Samples
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from datetime import datetime
+    from collections import Counter
+    from collections.abc import Iterable, Sequence
 
     from alerts.events import AlertEvent
-    from ingest.codec import Message
-    from ingest.readings import Vital
     from ingest.registry.entities import Patient
     from streams.batch import Work
+    from streams.samples import Series
     from streams.timescale import Connection
 
-    # The columns of internal.sample.
-    Row = tuple[int, datetime, float, int, datetime, float | None, str | None]
-
 log = structlog.get_logger()
-
-# After so many rows, a few milliseconds, whatever else the event loop has to do gets its turn.
-ROWS_AT_A_TIME = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +49,18 @@ class Destinations:
 
 
 class Transaction:
-    """What can be asked and written while a transaction is open."""
+    """What can be asked and written while a transaction is open.
+
+    `series` are those that were committed before; see `samples` for those that are new here.
+    """
 
     def __init__(
-        self,
-        connection: Connection,
-        topic: str,
-        to: Destinations,
-        series: dict[tuple[str, str], dict[Vital, int]],
+        self, connection: Connection, topic: str, to: Destinations, series: Series
     ) -> None:
         self._connection = connection
         self._topic = topic
         self._to = to
-        self._series = series
-        self.new_series: dict[tuple[str, str], dict[Vital, int]] = {}
+        self.samples = Samples(connection, series)
 
     async def progress(
         self, partitions: Iterable[int], *, lock: bool = True
@@ -110,7 +97,7 @@ class Transaction:
 
     async def write(self, works: Sequence[Work]) -> Written:
         """Write all of it and move the partitions' places. Raises Fenced when one had moved."""
-        stored, conflict = await self._readings(works)
+        stored, conflict = await self.samples.store(works)
         await self._assessments(works)
         await self._states(works)
         events = [event for work in works for event in work.events]
@@ -123,83 +110,6 @@ class Transaction:
         received = sum(work.received for work in works)
         new, other, refused = stored.total(), conflict.total(), sum(w.refused for w in works)
         return Written(new, received - refused - new - other, other, refused)
-
-    async def _readings(self, works: Sequence[Work]) -> tuple[Counter[int], Counter[int]]:
-        """Store the readings; returns how many were new and how many in conflict, by partition."""
-        stored: Counter[int] = Counter()
-        conflict: Counter[int] = Counter()
-        due = sum(work.received - work.refused for work in works)
-        if not due:
-            return stored, conflict
-        await self._number_series(works)
-        partition_of: dict[int, int] = {}
-        latest: dict[int, Row] = {}
-        async with self._connection.cursor() as cursor:
-            async with cursor.copy(sql.COPY) as copy:
-                copy.set_types(sql.COPY_TYPES)
-                rows_left = ROWS_AT_A_TIME
-                for work in works:
-                    for row in self._rows(work.messages):
-                        await copy.write_row(row)
-                        rows_left -= 1
-                        if not rows_left:
-                            rows_left = ROWS_AT_A_TIME
-                            await asyncio.sleep(0)
-                        known = latest.get(row[0])
-                        if known is None or known[1] < row[1]:
-                            latest[row[0]] = row
-                            partition_of[row[0]] = work.before.partition
-            await cursor.execute(sql.STORE)
-            async for series, count in cursor:
-                stored[partition_of[series]] += count
-            if stored.total() < due:
-                span = await (await cursor.execute(sql.SPAN)).fetchone()
-                await cursor.execute(sql.CONFLICTS, span)
-                async for series, count in cursor:
-                    conflict[partition_of[series]] += count
-            # In order of series: two workers that share none still lock pages in one order.
-            rows = [latest[series] for series in sorted(latest)]
-            await cursor.execute(sql.LATEST, [[row[i] for row in rows] for i in range(4)])
-        return stored, conflict
-
-    def _rows(self, messages: Iterable[Message]) -> Iterator[Row]:
-        for message in messages:
-            who, received = (message.patient, message.device), message.received
-            numbers = self.new_series.get(who) or self._series[who]
-            for instant in message.readings:
-                time, quality, original = instant.time, instant.quality, instant.original
-                for vital, value in instant.values.items():
-                    was = original.get(vital)
-                    yield (
-                        numbers[vital],
-                        time,
-                        value,
-                        quality.get(vital, 0),
-                        received,
-                        None if was is None else was.value,
-                        None if was is None else was.unit,
-                    )
-
-    async def _number_series(self, works: Sequence[Work]) -> None:
-        """Give each (patient, device, vital) that is new a number, kept once committed."""
-        new = {
-            (message.patient, message.device, vital)
-            for work in works
-            for message in work.messages
-            for known in (self._series.get((message.patient, message.device), {}),)
-            for instant in message.readings
-            for vital in instant.values
-            if vital not in known
-        }
-        if not new:
-            return
-        columns = [list(column) for column in zip(*sorted(new), strict=True)]
-        await self._connection.execute(sql.NEW_SERIES, columns)
-        cursor = await self._connection.execute(sql.KNOWN_SERIES, columns)
-        async for patient, device, vital, number in cursor:
-            who = (patient, device)
-            numbers = self.new_series.setdefault(who, dict(self._series.get(who, {})))
-            numbers[vital] = number
 
     async def _assessments(self, works: Sequence[Work]) -> None:
         """Store the scores; of two at one moment of a patient the later in the log stays."""

@@ -172,6 +172,32 @@ def test_the_door_for_anonymous_devices_can_be_left_out(
         shutil.rmtree(running.state.home / "mosquitto")
 
 
+def test_a_broker_that_runs_with_other_doors_than_it_should_have_is_started_again(
+    tmp_path: Path,
+) -> None:
+    def start(own: dict[str, str]) -> Servers:
+        return servers.start(tmp_path, ("mosquitto",), throwaway=True, say=quiet, own=own)
+
+    first = start({})
+    try:
+        pid = first.pid("mosquitto")
+        assert start({}).pid("mosquitto") == pid
+        # As a line of Vigie 0.1 that still runs when `make up` is said by this one.
+        record = State(tmp_path, throwaway=True)
+        for door in [name for name in USUAL if name.startswith("mqtt-tls")]:
+            del record.record.ports[door]
+        record.save()
+        second = start({})
+        newer = second.pid("mosquitto")
+        assert newer != pid
+        assert "VIGIE_MQTT_TLS" in second.environment
+        closed = start({"VIGIE_MQTT_ANONYMOUS": "off"})
+        assert closed.pid("mosquitto") != newer
+        assert "VIGIE_MQTT_DEVICES" not in closed.environment
+    finally:
+        first.stop()
+
+
 def test_a_stop_leaves_no_process_though_the_supervisor_was_killed_before(tmp_path: Path) -> None:
     running = servers.start(tmp_path, ("mosquitto", "alertmanager"), throwaway=True, say=quiet)
     (pid,) = [pid for pid in running.supervisor.marked() if b"supervisord" in command(pid)]

@@ -13,13 +13,14 @@ from ingest.readings import Instant, Vital
 from ingest.registry.entities import USUAL, Limit, Patient, Purpose, key
 from ingest.registry.memory import Registry
 from streams import consent
-from streams.batch import Work, apply
+from streams.batch import Record, Work, apply
 from streams.state import Watches
 from tests.unit.streams.log import Counting, bundle, context, message, moment, progress, tick
 
 AGREES = Patient("p-1")
 NO_COLLECT = Patient("p-1", consents=(Purpose.MONITOR, Purpose.SHARE))
 NO_MONITOR = Patient("p-1", consents=(Purpose.COLLECT, Purpose.SHARE))
+LIMITED = Patient("p-1", limits={Vital.SPO2: Limit(low=88)})
 
 
 def registry(*records: Patient) -> Registry:
@@ -57,6 +58,34 @@ def test_a_record_in_quarantine_holds_nothing_of_who_does_not_agree_to_it() -> N
     kept = decode_record(rejected.payload)
     assert isinstance(kept, Bundle)
     assert [m.patient for m in kept.messages] == ["p-2"]
+
+
+@pytest.mark.parametrize(
+    ("records", "after", "moved"),
+    [
+        ([bundle(0, message(1))], NO_COLLECT, True),
+        ([bundle(0, message(1))], NO_MONITOR, True),
+        ([bundle(0, message(1))], LIMITED, False),
+        ([bundle(0, message(1, patient="p-2"))], NO_COLLECT, False),
+    ],
+)
+def test_work_that_rests_on_a_consent_withdrawn_since_is_told_from_other_work(
+    records: list[Record], after: Patient, *, moved: bool
+) -> None:
+    known = registry(AGREES)
+    work = apply(progress(), records, Watches(0, {}, Counting), context(known))
+    assert not consent.withdrawn(known, [work])
+    known.apply(1, key(after), after)
+    assert consent.withdrawn(known, [work]) == moved
+
+
+def test_a_record_in_quarantine_too_rests_on_what_its_patients_agree_to() -> None:
+    known = registry(AGREES)
+    poisoned = replace(context(known), poison={(0, 0)})
+    work = apply(progress(), [bundle(0, message(1))], None, poisoned)
+    assert not consent.withdrawn(known, [work])
+    known.apply(1, key(NO_COLLECT), NO_COLLECT)
+    assert consent.withdrawn(known, [work])
 
 
 def test_limits_are_those_of_the_log_and_consents_those_of_now() -> None:
