@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 COUNT_EVERY_SECONDS = 2.0
-# How soon a registry change is published whose own process died in between.
-PUBLISH_EVERY_SECONDS = 5.0
+# How soon a registry change is published whose own process died in between: a withdrawal of consent
+# is to hold within a second.
+PUBLISH_EVERY_SECONDS = 0.5
 
 
 class Gauges:

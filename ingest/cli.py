@@ -37,7 +37,7 @@ app.add_typer(authority.app, name="authority", no_args_is_help=True)
 @app.command()
 def gateway(
     name: Annotated[
-        str, typer.Option(help="Client id at the broker; another one per gateway.")
+        str, typer.Option(help="Client id at the broker: `gateway...`, another one per gateway.")
     ] = "gateway-1",
     metrics_port: Annotated[int, typer.Option(help="Port of /metrics; 0 takes a free one.")] = 9464,
 ) -> None:

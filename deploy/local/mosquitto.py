@@ -132,11 +132,7 @@ class Mosquitto:
         accounts.own_folder(folder / "data")
         if not self._anonymous:
             state.record.ports.pop(ANONYMOUS, None)
-        ports = {
-            name: state.port(name, usual)
-            for name, usual in USUAL.items()
-            if self._anonymous or name != ANONYMOUS
-        }
+        ports = {name: state.port(name, USUAL[name]) for name in sorted(self._doors())}
         for rules in ("acl-devices", "acl-gateway"):
             _write(folder / rules, (DEPLOY / "mosquitto" / rules).read_text(encoding="utf-8"))
         # Hashed in place, as a file, because a command line is public.
@@ -146,6 +142,13 @@ class Mosquitto:
         _certificates(self._folder(state), folder)
         file = _write(folder / "mosquitto.conf", broker_settings(folder, ports))
         return [Program(self.name, (_executable(), "-c", str(file)), folder)]
+
+    def has_its_doors(self, state: State) -> bool:
+        """Whether one that runs has the doors it should have.
+
+        That of an earlier Vigie has fewer, and VIGIE_MQTT_ANONYMOUS may have changed since.
+        """
+        return self._doors() == state.record.ports.keys() & USUAL.keys()
 
     def is_ready(self, state: State, software: Software) -> bool:
         """Whether the doors accept an MQTT 5 client, the gateway's with its password."""
@@ -182,6 +185,9 @@ class Mosquitto:
             "VIGIE_MQTT_FOLDER": str(state.home / self.name),
             "VIGIE_AUTHORITY": self._folder(state),
         }
+
+    def _doors(self) -> set[str]:
+        return {name for name in USUAL if self._anonymous or name != ANONYMOUS}
 
     def _folder(self, state: State) -> str:
         return self._authority or str(state.folder / "authority")

@@ -241,8 +241,12 @@ def _start_all(running: Servers, chosen: Mapping[str, Server], say: Say) -> None
     state, supervisor = running.state, running.supervisor
     started: list[str] = []
     for name, kind in chosen.items():
-        seen = supervisor.seen()
         known = running.programs(name)
+        if known and isinstance(kind, Mosquitto) and not kind.has_its_doors(state):
+            say(f"{name} has other doors now, and is started again")
+            for program_name in known:
+                supervisor.stop(program_name)
+        seen = supervisor.seen()
         halted = [program for program in known if not seen[program].runs]
         if known and len(halted) < len(known):
             # Some brokers of a cluster run: the others come back with what they had.

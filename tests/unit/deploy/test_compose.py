@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,14 +26,15 @@ import yaml
 import vigie
 from deploy.compose.healthz import is_well
 from ingest import health, settings
+from ingest.identity import authority
 
 ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = sorted(name for name, service in SERVICES.items() if "build" in service)
-# What runs for ever; the others prepare, and end.
-PROCESSES = [name for name in OURS if SERVICES[name].get("restart") != "no"]
+# What runs for ever; the others prepare, and end. The renewal is a shell that says nothing.
+PROCESSES = [name for name in OURS if SERVICES[name].get("restart") != "no" and name != "renewal"]
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
 FINAL_STAGE = DOCKERFILE.rpartition("\nFROM ")[2]
 
@@ -91,6 +93,17 @@ def test_what_is_waited_for_can_become_healthy() -> None:
                 assert SERVICES[other]["restart"] == "no"
 
 
+def test_the_list_of_revocations_is_renewed_in_time_while_the_containers_run() -> None:
+    once, daily = SERVICES["authority"], SERVICES["renewal"]
+    for key in ("user", "environment", "volumes"):
+        assert daily[key] == once[key], key
+    assert daily["restart"] == "unless-stopped"
+    (command,) = daily["command"]
+    seconds = re.fullmatch(r"while sleep (\d+); do vigie authority renew; done", command)
+    assert seconds is not None
+    assert timedelta(seconds=int(seconds[1])) < authority.LIST_LIFE / 10
+
+
 def test_every_settings_file_that_is_mounted_is_in_the_tree() -> None:
     files = {source for _, source in mounts() if source.startswith(".")}
     assert files
@@ -126,7 +139,7 @@ def command_lines(name: str) -> list[list[str]]:
     command: list[str] = SERVICES[name]["command"]
     if "entrypoint" not in SERVICES[name]:
         return [command]
-    return [part.split()[1:] for part in command[0].split("&&")]
+    return [part.split()[1:] for part in re.split("&&|; (?:do )?", command[0]) if "vigie" in part]
 
 
 @pytest.mark.parametrize("name", OURS)
