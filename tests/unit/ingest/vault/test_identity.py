@@ -28,7 +28,7 @@ ROW = {
     "sex": "f",
     "ins": "2 69 05 49 588 157 80",
     "ins_oid": identity.TEST,
-    "mail": "anne@exemple.example",
+    "mail": "anne@hopital.example",
     "phone": "+33 6 12 34 56 78",
     "birth_place": "49588",
 }
@@ -47,7 +47,7 @@ def test_a_row_becomes_an_identity() -> None:
         sex=Sex.FEMALE,
         birth_place="49588",
         ins=Ins(INS, identity.TEST),
-        mail="anne@exemple.example",
+        mail="anne@hopital.example",
         phone="+33612345678",
     )
 
