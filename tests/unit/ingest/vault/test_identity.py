@@ -95,7 +95,7 @@ def test_an_ins_with_one_wrong_digit_is_refused(place: int, digit: str) -> None:
         ("ins", "269054958815781"),
         ("ins_oid", "1.2.3.4444"),
         ("birth_place", "4958"),
-        ("mail", "anne at exemple"),
+        ("mail", "anne at hopital"),
         ("phone", "12 34"),
         ("phone", "zero six douze"),
     ],
