@@ -148,5 +148,6 @@ def test_on_the_whole_line_a_patient_whose_device_goes_on_sending_does_not_come_
     assert left["tables"] == []
     assert log.READINGS in {one["where"] for one in left["topics"]}
     assert line.rows(alerts, patients[1]) != [(0,)]
-    line.vigie("audit", "verify")
+    # Of this database: others of the suite have written their anchors to the same Kafka.
+    line.vigie("audit", "verify", "--tables-only")
     line.vigie("ledger")
