@@ -180,3 +180,13 @@ async def running(*devices: Device, quota: float = QUOTA) -> AsyncIterator[Rim]:
     rim.stop.set()
     async with asyncio.timeout(SECONDS):
         await work
+
+
+def reasons(rejected: list[Rejected]) -> list[tuple[str, str]]:
+    """List what was refused and where, of each record."""
+    return [(one.at, one.reason.value) for r in rejected for one in r.refused]
+
+
+async def answered(rim: Rim, count: int = 1) -> None:
+    """Wait until devices have so many receipts."""
+    await rim.until(lambda: len(rim.broker.receipts) >= count, "a receipt")
