@@ -115,7 +115,7 @@ def test_the_env_file_has_every_address_and_is_for_its_owner_only(site: Site) ->
         "VIGIE_SMTP",
         "VIGIE_ENS",
         "VIGIE_STATE",
-        *({"VIGIE_RECORDINGS"} & set(os.environ)),
+        *({"VIGIE_RECORDINGS", "VIGIE_FHIR"} & set(os.environ)),
     }
     assert (site.folder / "env").stat().st_mode & 0o077 == 0
 
