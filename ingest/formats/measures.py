@@ -46,15 +46,13 @@ class Measures:
 
     def moment(self, text: object, at: str) -> datetime | None:
         """Read a device's time, RFC 3339; None when it was refused, which is noted."""
-        found = times.moment(text, self._received)
-        if isinstance(found, Refusal):
-            self.refuse(found, at)
-            return None
-        return found
+        return self._believed(times.moment(text, self._received), at)
 
     def plausible(self, time: datetime, at: str) -> datetime | None:
         """Hold a time (UTC) that was read otherwise against the gateway's; None: it was refused."""
-        found = times.plausible(time, self._received)
+        return self._believed(times.plausible(time, self._received), at)
+
+    def _believed(self, found: datetime | Refusal, at: str) -> datetime | None:
         if isinstance(found, Refusal):
             self.refuse(found, at)
             return None
