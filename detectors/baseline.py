@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
-from river.stats import Mean  # noqa: TID251 (this folder is where River lives)
 
-from detectors.findings import Evidence, Finding, Kind, Priority, Score
-from ingest.readings import Vital
+from detectors import circadian, scales
+from detectors.base import Score
+from detectors.findings import Against, Evidence, Finding, Kind, Pattern, Priority
+from detectors.usual import LARGEST, MINUTE, Own, State, Usual, fitted
+from ingest.readings import Quality, Vital
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from detectors.base import Sample
+    from detectors.base import Before, Moment, Sample, Scores
     from ingest.registry.entities import Patient
 
-DETECTOR = "baseline/1"
-RULES: Mapping[Vital, str] = MappingProxyType({vital: f"baseline.{vital}" for vital in Vital})
+DETECTOR = "baseline/3"
+PREFIX = "baseline."
+RULES: Mapping[str, str] = MappingProxyType({vital: f"{PREFIX}{vital}" for vital in Vital})
 
 # The least spread that is taken for real, per continuous vital in its own unit (engineering
 # choice, near the resolution and repeatability of bedside and home devices). A patient who lies
 # still, measured in whole numbers, would otherwise be "far off" after one beat per minute.
-FLOORS: Mapping[Vital, float] = MappingProxyType(
+FLOORS: Mapping[str, float] = MappingProxyType(
     {
         Vital.HEART_RATE: 3.0,
         Vital.PULSE_RATE: 3.0,
@@ -38,149 +41,240 @@ FLOORS: Mapping[Vital, float] = MappingProxyType(
         Vital.GLUCOSE: 15.0,
     }
 )
-
-# Warm means: this many readings, over at least this span. At 1 Hz thirty readings are half a
-# minute, in which next to nothing varies.
-WARMUP_READINGS = 30
-WARMUP_SPAN = timedelta(minutes=5)
-# Readings remembered: older ones fade. Half an hour at 1 Hz, five years of daily weights.
-MEMORY_READINGS = 1800.0
-# In spreads. Beyond it a value is a finding, and is not learned from.
-FAR = 4.0
-# A value that stays far off for this long and this often is the patient's new level: it is learned
-# after all, or the advice would stand for ever.
-PATIENCE = timedelta(hours=1)
-PATIENCE_READINGS = 10
-# Standard deviation of a normal distribution over its mean absolute deviation: sqrt(pi / 2).
-SPREAD = 1.2533141373155001
+SUSPECT = int(Quality.SUSPECT)
+# After its first minute a value far off is not learned until it has been so for an hour, in seconds
+# (engineering choice: the shortest stretch that a physician would call a new state). The first
+# minute is: a patient whose values jump now and then has a wide spread.
+PATIENCE = 3600.0
+# A value so many times farther off than needed is told in spite of the refractory period
+# (engineering choice).
+WORSE = 2.0
 
 
-class Usual(msgspec.Struct, array_like=True, gc=False):
-    """What is known of one vital: weight, mean and mean absolute deviation of the readings.
+class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a profile sets in its section `[baseline]`.
 
-    `first` is the time of the first one learned, `far` of the first of an unbroken row of
-    `far_count` that were far off (None: the last one was not). All times UTC.
+    `scales`: over what time the usual is learned, shortest first. `far`: in spreads; from there on
+    a value is advice. `circadian`: also learn the time of the day. `floors`: the least spread that
+    is taken for real, by vital, where it is not that of `FLOORS`; a vital that is in neither has no
+    baseline (counts and settings). `generic`: judge series that Vigie does not know too; the least
+    spread is then the series' own. `refractory_minutes`: for so long after an alert of a vital
+    ended, the same vital is no advice again, unless it is twice as far off. `untold`: vitals that
+    are scored for other detectors to read, and are never advice themselves.
     """
 
-    weight: float
-    mean: float
-    deviation: float
-    first: datetime
-    far: datetime | None = None
-    far_count: int = 0
+    scales: tuple[str, ...] = ("hours", "days", "weeks")
+    far: float = 4.0
+    circadian: bool = False
+    floors: dict[str, float] = {}
+    generic: bool = False
+    refractory_minutes: float = 30.0
+    untold: tuple[str, ...] = ()
 
-
-class _Own:
-    """The same in the form in which it works: two River means that forget."""
-
-    __slots__ = ("deviation", "far", "far_count", "first", "mean")
-
-    def __init__(self, state: Usual) -> None:
-        self.mean, self.deviation = Mean(), Mean()
-        if state.weight:
-            # One update with the whole weight is exact: River adds (w / n) * (x - 0).
-            self.mean.update(state.mean, state.weight)
-            self.deviation.update(state.deviation, state.weight)
-        self.first, self.far, self.far_count = state.first, state.far, state.far_count
-
-    def usual(self) -> Usual:
-        return Usual(
-            self.mean.n, self.mean.get(), self.deviation.get(), self.first, self.far, self.far_count
-        )
-
-    def learn(self, value: float) -> None:
-        # The deviation is taken from the mean before this value: a value has no say in whether it
-        # is unusual itself.
-        off = abs(value - self.mean.get()) if self.mean.n else 0.0
-        for mean, one in ((self.mean, value), (self.deviation, off)):
-            mean.update(one)
-            # A plain average at first, then one that forgets: no bias towards the first reading.
-            mean.n = min(mean.n, MEMORY_READINGS)
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense. Raises ValueError."""
+        unknown = sorted(set(self.scales) - scales.SCALES.keys())
+        if unknown or not self.scales:
+            raise ValueError(f"scales are some of {', '.join(scales.SCALES)}")
+        if self.far <= 0 or not all(floor > 0 for floor in self.floors.values()):
+            raise ValueError("`far` and each of `floors` are above 0")
+        if self.refractory_minutes < 0:
+            raise ValueError("`refractory_minutes` is 0 or more")
 
 
 class Baseline:
-    """How many spreads a value lies from this patient's own recent mean; unbounded above.
+    """How many spreads a value lies from this patient's own usual; unbounded above.
 
-    score = abs(value - mean) / max(1.25 * mean absolute deviation, floor of the vital). None while
-    warming up. It fails where a patient's usual is itself ill (a baseline learned in sepsis knows
-    sepsis), with two regimes in turn (day and night), and for readings so far apart that thirty
-    take weeks. Values far off are not learned, until they have been so for an hour.
+    The usual is a mean and a spread on several scales (see `detectors.scales`), fading by the time
+    of the readings and learned minute by minute, so that a monitor at 1 Hz, a series of five
+    minutes and one figure a day are served alike. Of the scales that are warm, the one that the
+    value is farthest from answers: a sudden change stands out from the last hours, a slow one from
+    the last weeks. Once there are days enough, the patient's own course of the day is taken off
+    first (see `detectors.circadian`).
 
-    Cost: about two microseconds per reading. State: about 40 bytes per vital. River's
-    `GaussianScorer` is not used: it saturates at 1.0, and one NaN poisons it for good.
+    A value far off moves what is usual no more than an ordinary extreme does (it is winsorised). If
+    it stays far off it is not learned for an hour, and then it is, as the patient's new level: at
+    1 Hz "hours" takes some two hours for it all in all.
+    Suspect values are neither judged nor learned, nothing is learned while the moment is frozen.
+
+    A patient who moves to another profile keeps what is known on the scales that both have.
+
+    None while warming up: on each scale, about four minutes with readings over five minutes, a day
+    or five days (one figure a day: from the sixth day on). It
+    fails where a patient's usual is itself ill (a baseline learned in sepsis knows sepsis), and
+    with rhythms other than the day's.
+
+    Cost: about 2 microseconds per reading at 1 Hz, 10 for a reading in a minute of its own. State:
+    about 120 bytes per vital, and 220 for the day. River's `GaussianScorer` is not used: it
+    saturates at 1.0, and one NaN poisons it for good; its `stats.Mean`, with weights, is.
 
     Examples
     --------
-    >>> from datetime import UTC, datetime
-    >>> from detectors.base import Sample
+    >>> from detectors.base import Moment, Sample
     >>> from ingest.registry.entities import Patient
-    >>> baseline, start = Baseline(), datetime(2026, 11, 24, tzinfo=UTC)
-    >>> def sample(minute: int, value: float) -> Sample:
-    ...     return Sample(Vital.HEART_RATE, value, start + timedelta(minutes=minute), "dev-1")
+    >>> baseline, start = Baseline(Options()), datetime(2026, 11, 24, tzinfo=UTC).timestamp()
+    >>> def moment(minute: int, value: float) -> Moment:
+    ...     at = start + 60 * minute
+    ...     time = datetime.fromtimestamp(at, UTC)
+    ...     return Moment(time, at, "dev-1", (Sample(Vital.HEART_RATE, value),))
     >>> for minute in range(30):
-    ...     baseline.learn(sample(minute, 70 + minute % 2))
-    >>> baseline.score(Patient("p-1"), sample(30, 100.5))
-    Score(value=10.0, low=58.5, high=82.5)
+    ...     baseline.learn(Patient("p-1"), moment(minute, 70 + minute % 2), ())
+    >>> [score] = baseline.score(Patient("p-1"), moment(30, 100.5), {})
+    >>> round(score.value, 1), round(score.low, 1), round(score.high, 1)
+    (10.0, 58.5, 82.5)
+    >>> score.finding.pattern, score.finding.against
+    (<Pattern.ABOVE: 'above'>, <Against.HOURS: 'hours'>)
 
     References
     ----------
-    Finch, T. Incremental calculation of weighted mean and variance. Cambridge, 2009.
+    Finch, T. Incremental calculation of weighted mean and variance. Cambridge, 2009. Huber, P. J.
+    Robust estimation of a location parameter. Annals of Mathematical Statistics 35(1), 1964.
     """
 
-    def __init__(self, state: Mapping[Vital, Usual] | None = None) -> None:
-        self._own = {vital: _Own(usual) for vital, usual in (state or {}).items()}
+    name: ClassVar[str] = "baseline"
+    version: ClassVar[int] = 3
+    options_type: ClassVar[type[Options]] = Options
+    state_type: ClassVar[type[State]] = State
 
-    def score(self, settings: Patient, sample: Sample) -> Score | None:
-        """Say how far off the value is, in spreads; None while warming up or for other vitals."""
-        del settings  # what is usual is the patient's own, in every profile
-        own = self._own.get(sample.vital)
-        if own is None or own.mean.n < WARMUP_READINGS or sample.time - own.first < WARMUP_SPAN:
-            return None
-        centre = own.mean.get()
-        spread = max(SPREAD * own.deviation.get(), FLOORS[sample.vital])
-        expected = FAR * spread
-        return Score(abs(sample.value - centre) / spread, centre - expected, centre + expected)
+    def __init__(self, options: Options, state: State | None = None) -> None:
+        self._options = options
+        self._far = options.far
+        self._untold = frozenset(PREFIX + vital for vital in options.untold)
+        self._scales = [scales.SCALES[one] for one in options.scales]
+        self._state = fitted(state, options.scales, circadian=options.circadian)
+        # Each vital at work, made when it comes: most that are restored see a few moments only.
+        self._own: dict[str, Own] = {}
 
-    def learn(self, sample: Sample) -> None:
-        """Take a value in that is within what is usual; of other vitals nothing is learned."""
-        if sample.vital not in FLOORS:
-            return
-        own = self._own.get(sample.vital)
-        if own is None:
-            own = self._own[sample.vital] = _Own(Usual(0.0, 0.0, 0.0, sample.time))
-        own.far, own.far_count = None, 0
-        own.learn(sample.value)
+    def score(self, settings: Patient, moment: Moment, before: Before) -> Scores:
+        """Say how far off each value is, in spreads; nothing while warming up."""
+        del settings, before  # what is usual is the patient's own, in every profile
+        found = []
+        minute, far = int(moment.at // MINUTE), self._far
+        for sample in moment.samples:
+            vital, value, quality, _ = sample
+            own = self._own.get(vital) or self._known(vital)
+            if own is None or quality & SUSPECT:
+                continue
+            if own.minute != minute:
+                own.look(minute)
+            farthest, answer, usual = -1.0, None, value - own.offset
+            for band in own.bands:
+                off = abs(usual - band[0]) / band[1]
+                if off > farthest:
+                    farthest, answer = off, band
+            if answer is None:
+                continue
+            wide, centre = far * answer[1], answer[0] + own.offset
+            score = Score(
+                DETECTOR, own.rule, farthest, None, vital, value, centre - wide, centre + wide
+            )
+            found.append(score if farthest < far else self._far_off(score, own, moment, sample))
+        return found
 
-    def pass_over(self, sample: Sample) -> None:
-        """Note a value that is far off: it is learned only once it has become the new level."""
-        own = self._own[sample.vital]
-        if own.far is None:
-            own.far, own.far_count = sample.time, 0
-        own.far_count += 1
-        if own.far_count >= PATIENCE_READINGS and sample.time - own.far >= PATIENCE:
-            own.learn(sample.value)
+    def learn(self, settings: Patient, moment: Moment, scores: Scores) -> None:
+        """Take the values in, but for what the frozen and the suspect would teach."""
+        del settings
+        minute, frozen = int(moment.at // MINUTE), moment.frozen
+        far = {one.vital: one.since for one in scores if one.since is not None} if scores else None
+        for vital, value, quality, _ in moment.samples:
+            if quality & SUSPECT:
+                continue
+            own = self._own.get(vital) or self._known(vital)
+            if own is None:
+                if frozen or not self._asked(vital):
+                    continue
+                own = self._begin(vital, value, minute)
+            elif far and (since := far.get(vital)) is not None:
+                own.usual.since = since.timestamp()
+                if MINUTE <= moment.at - own.usual.since < PATIENCE:
+                    continue
+            elif own.usual.since is not None:
+                own.usual.since = None
+            if not frozen:
+                own.learn(value, minute)
+        if moment.open:
+            self._note_alerts(moment, minute)
 
-    def finding(self, sample: Sample, score: Score) -> Finding | None:
-        """Return advice where the value is far off; it must hold before it becomes an alert."""
-        if score.value < FAR:
-            return None
-        evidence = Evidence(
-            sample.vital, sample.value, sample.time, sample.device, score.low, score.high
-        )
-        return Finding(
-            rule=RULES[sample.vital],
-            kind=Kind.ADVISORY,
-            priority=Priority.LOW,
-            detector=DETECTOR,
-            evidence=(evidence,),
-            score=score.value,
-        )
+    def snapshot(self) -> State:
+        """Return the working state itself: encode it at once."""
+        return self._state
 
-    def snapshot(self) -> dict[Vital, Usual]:
-        """Return a few floats and times per vital."""
-        return {vital: own.usual() for vital, own in self._own.items()}
+    def _note_alerts(self, moment: Moment, minute: int) -> None:
+        """Remember of which vitals of this moment an alert is open."""
+        for vital, *_ in moment.samples:
+            own = self._own.get(vital) or self._known(vital)
+            if own is not None and own.rule in moment.open:
+                own.usual.reported = minute
 
-    @classmethod
-    def restore(cls, state: Mapping[Vital, Usual]) -> Baseline:
-        """Make a detector that goes on where the one of the snapshot stood."""
-        return cls(state)
+    def _asked(self, vital: str) -> bool:
+        known = vital in FLOORS or vital in self._options.floors
+        return known or (self._options.generic and vital not in RULES)
+
+    def _known(self, vital: str) -> Own | None:
+        usual = self._state.vitals.get(vital)
+        return None if usual is None else self._at_work(vital, usual)
+
+    def _at_work(self, vital: str, usual: Usual) -> Own:
+        rule = RULES.get(vital) or PREFIX + vital
+        floor = self._options.floors.get(vital) or FLOORS.get(vital, 0.0)
+        own = self._own[vital] = Own(rule, usual, self._scales, floor)
+        return own
+
+    def _begin(self, vital: str, value: float, minute: int) -> Own:
+        day = circadian.empty() if self._options.circadian else []
+        value = min(max(value, -LARGEST), LARGEST)
+        known = [0.0, value, 0.0] * len(self._scales)
+        usual = self._state.vitals[vital] = Usual(minute, minute, known, day)
+        return self._at_work(vital, usual)
+
+    def _far_off(self, score: Score, own: Own, moment: Moment, sample: Sample) -> Score:
+        """Say since when, and make it a finding."""
+        since = own.usual.since
+        begun = moment.time
+        if since is not None and since < moment.at:  # a device's clock may be behind another's
+            begun = datetime.fromtimestamp(since, UTC)
+        score = score._replace(value=min(score.value, LARGEST), since=begun)
+        if not self._told(own.usual, moment, score.rule, score.value):
+            return score
+        return score._replace(finding=_advice(score, moment, sample, begun, _against(own, score)))
+
+    def _told(self, usual: Usual, moment: Moment, rule: str, far: float) -> bool:
+        """Whether a value far off is advice: not soon after an alert of the same has ended."""
+        if rule in self._untold:
+            return False
+        if usual.reported is None or rule in moment.open or far >= WORSE * self._far:
+            return True
+        return moment.at - MINUTE * usual.reported >= MINUTE * self._options.refractory_minutes
+
+
+def _against(own: Own, score: Score) -> Against:
+    """Name what the value was compared with: the time of day where that makes a difference."""
+    usual = (score.reading or 0.0) - own.offset
+    answer = max(own.bands, key=lambda band: abs(usual - band.centre) / band.spread)
+    return Against.TIME_OF_DAY if abs(own.offset) >= answer.spread else answer.against
+
+
+def _advice(
+    score: Score, moment: Moment, sample: Sample, since: datetime, against: Against
+) -> Finding:
+    evidence = Evidence(
+        sample.vital,
+        sample.value,
+        moment.time,
+        moment.device,
+        score.low,
+        score.high,
+        original=sample.original,
+    )
+    below = score.low is not None and sample.value < score.low
+    return Finding(
+        rule=score.rule,
+        kind=Kind.ADVISORY,
+        priority=Priority.LOW,
+        detector=DETECTOR,
+        evidence=(evidence,),
+        score=score.value,
+        since=since,
+        pattern=Pattern.BELOW if below else Pattern.ABOVE,
+        against=against,
+    )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime  # noqa: TC003 (msgspec reads annotations at run time)
 from enum import StrEnum
-from typing import NamedTuple
 
 import msgspec
 
-from ingest.readings import Original, Vital  # noqa: TC001 (as above)
+from ingest.readings import Original  # noqa: TC001 (as above)
 
 
 class Priority(StrEnum):
@@ -36,26 +35,52 @@ class Kind(StrEnum):
     ADVISORY = "advisory"
 
 
-class Score(NamedTuple):
-    """What a detector makes of one value: how unusual, and what was expected.
+class Pattern(StrEnum):
+    """In what way it is unusual: the word that an explanation turns on."""
 
-    `value` rises with concern; its unit is the detector's. `low` and `high` bound what was
-    expected, in the vital's own unit (None: no bound on that side).
-    """
+    ABOVE = "above"  # above what was expected
+    BELOW = "below"
+    RISING = "rising"  # a trend, or a lasting shift of level
+    FALLING = "falling"
+    FLAT = "flat"  # the same number again and again, as no living body gives
+    JUMP = "jump"  # a change that no body makes
+    DISAGREES = "disagrees"  # two ways of measuring one thing do not agree
+    OFF = "off"  # a sensor that is off, or has poor contact
+    SILENT = "silent"  # a device or a vital that has stopped coming
+    MISSED = "missed"  # a prescribed measurement that was not made
+    TOGETHER = "together"  # each vital is passable, all of them together are not
 
-    value: float
-    low: float | None = None
-    high: float | None = None
+
+class Against(StrEnum):
+    """What a value was compared with."""
+
+    CHART = "chart"  # a published score
+    LIMITS = "limits"  # prescribed, or the profile's
+    HOURS = "hours"  # this patient's own last hours
+    DAYS = "days"
+    WEEKS = "weeks"
+    TIME_OF_DAY = "time-of-day"  # the same patient's usual at this time of the day
+    OTHERS = "others"  # other patients: nothing is known of this one yet
+    MODEL = "model"  # a fitted risk model
+    EXPECTED = "expected"  # what should have come by now
+
+
+class Part(msgspec.Struct, frozen=True, array_like=True):
+    """What one input gave to a model's score: `weight` above 0 speaks for concern."""
+
+    name: str
+    weight: float
 
 
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
     """One reading that speaks for a finding.
 
-    `value` is in the vital's own unit; `time` the device's, UTC. `low` and `high` bound what was
-    expected (None: no bound on that side); `points` is the part of a clinical score it gave.
+    `vital` is a `Vital`, or any other name in generic scoring. `value` is in the vital's own unit;
+    `time` the device's, UTC. `low` and `high` bound what was expected (None: no bound on that
+    side); `points` is the part of a clinical score it gave.
     """
 
-    vital: Vital
+    vital: str
     value: float
     time: datetime
     device: str
@@ -70,7 +95,8 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `rule` names the question that was asked (`news2`, `limits.spo2`, `baseline.heart_rate`): at
     most one episode per patient and rule is open. `detector` is name and version, `score` its
-    figure (unit by detector), `missing` the inputs it did not have.
+    figure (unit by detector), `missing` the inputs it did not have. `since` (UTC) is when the
+    unusual began; `pattern`, `against` and `parts` are what an explanation says of it.
     """
 
     rule: str
@@ -79,21 +105,26 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     detector: str
     evidence: tuple[Evidence, ...]
     score: float | None = None
-    missing: tuple[Vital, ...] = ()
+    missing: tuple[str, ...] = ()
+    since: datetime | None = None
+    pattern: Pattern | None = None
+    against: Against | None = None
+    parts: tuple[Part, ...] = ()
 
 
 class Assessment(msgspec.Struct, frozen=True, omit_defaults=True):
     """The scores of a patient at one moment (UTC, the device's). None means unknown, never 0.
 
     `news2` is the sum over the inputs that are known and still valid, `news2_missing` the rest.
-    `anomaly` is the largest distance from the patient's own baseline among the vitals of this
-    moment, unbounded above; None while warming up.
+    `anomaly` is how far the patient is from what is usual for him or her, unbounded above; None
+    while warming up. `risks` are probabilities, 0..1, by the question that was asked.
     """
 
     time: datetime
     news2: int | None = None
-    news2_missing: tuple[Vital, ...] = ()
+    news2_missing: tuple[str, ...] = ()
     anomaly: float | None = None
+    risks: dict[str, float] = {}
 
 
 class Judgement(msgspec.Struct, frozen=True):

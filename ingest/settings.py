@@ -71,6 +71,11 @@ class Settings:
     templates: str = _setting(
         "", "Folder of a site's own templates of vendor JSON; empty: only those of Vigie."
     )
+    profiles: str = _setting(
+        "",
+        "Folder of a site's own profiles (icu.toml, ward.toml, ...), each in the place of Vigie's "
+        "of that name; empty: only those of Vigie. All workers need the same.",
+    )
     metrics_host: str = _setting("127.0.0.1", "Address on which /metrics and /healthz listen.")
     state: str = _setting(".vigie", "Folder of what `make up` starts: logs, data, addresses.")
     mqtt_tls: str = _setting(

@@ -219,7 +219,10 @@ class Applier:
         if cold:
             states = await transaction.states(cold)
             for p in cold:
-                standing[p] = self._watches[p] = Watches(progress[p].next_offset, states[p])
+                at = progress[p]
+                standing[p] = self._watches[p] = Watches(
+                    at.next_offset, states[p], self._lane.kind, at.fed
+                )
         return standing
 
     def _forget(self, records: Iterable[Record]) -> None:

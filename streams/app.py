@@ -12,7 +12,7 @@ import asyncio
 import os
 import signal
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 import faust  # noqa: TID251 (streams/ is where Faust lives)
 import structlog
 
+from alerts.watch import Watch
+from detectors.profiles.loading import in_force
 from ingest import health
 from ingest.ports import SystemClock, VigieError
 from ingest.registry.follower import Follower
@@ -27,7 +29,7 @@ from streams.agents import Applier
 from streams.backfill import Backfill
 from streams.batch import Record
 from streams.errors import StoreUnavailable, WorkerStopped, trace
-from streams.lanes import BACKFILL
+from streams.lanes import BACKFILL, LIVE
 from streams.quiet import quiet
 from streams.share import Share
 from streams.timescale import Store
@@ -79,6 +81,7 @@ class Worker:
         self._share = Share(self._app, names.readings, names.partitions, settings.database)
         to = Destinations(names.alerts, names.rejected, settings.on_call)
         self._store = Store(settings.database, names.readings, to)
+        own = Path(settings.profiles) if settings.profiles else None
         self._applier = Applier(
             self._store,
             follower,
@@ -86,6 +89,7 @@ class Worker:
             SystemClock(),
             topic=names.readings,
             by=f"worker-{os.getpid()}",
+            lane=replace(LIVE, kind=Watch.by(in_force(own))),
         )
         self.watchdog = Watchdog(self._applier)
         self._backfill = Backfill(

@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import structs
 
+from detectors.base import Feed
 from ingest.codec import Bundle, Refused, Rejected, decode_record, encode
+from ingest.kafka import partition_of
 from ingest.ports import MalformedRecord
 from ingest.readings import Refusal
 from streams import consent
 from streams.errors import DetectorFailed, OffsetGap, RegistryBehind
+from streams.feed import alive
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
 
     from alerts.events import AlertEvent
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from ingest.codec import Message, Tick
     from ingest.registry.entities import Patient
     from ingest.registry.memory import Registry
-    from streams.state import Watches
+    from streams.state import Stored, Watches
 
 # What is kept of a refused record: in base64 it still fits Kafka's default limit of 1 MiB.
 KEPT_BYTES = 512 * 1024
@@ -45,13 +48,15 @@ class Record(NamedTuple):
 class Progress(NamedTuple):
     """Where a partition stands: the next offset to apply, and what its last tick said.
 
-    `tick` is None before the first tick.
+    `tick` is None before the first tick. `fed` is for how many seconds ticks have come (see
+    `streams.feed`).
     """
 
     partition: int
     next_offset: int
     revision: int
     tick: datetime | None
+    fed: float = 0.0
 
 
 @dataclass(slots=True)
@@ -61,7 +66,7 @@ class Work:
     `before` is where the partition stood (compared when `after` is set). `received` counts
     readings, `refused` those of them that their patient does not agree to, and `lost` the records
     that Kafka deleted before they came. `snapshots` are the states of the patients that were heard
-    of; of those in `unwatched` nothing may be remembered any more, and no alert stays open.
+    of or asked; of those in `unwatched` nothing may be remembered, and no alert stays open.
     """
 
     before: Progress
@@ -70,7 +75,7 @@ class Work:
     assessments: list[tuple[str, Assessment]] = field(default_factory=list)
     events: list[tuple[AlertEvent, Patient]] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
-    snapshots: dict[str, bytes] = field(default_factory=dict)
+    snapshots: dict[str, Stored] = field(default_factory=dict)
     unwatched: list[str] = field(default_factory=list)
     received: int = 0
     refused: int = 0
@@ -143,6 +148,7 @@ def _take(work: Work, record: Record, watches: Watches | None, context: Context)
     if not isinstance(decoded, Bundle):
         if watches is not None:
             _tick(work, decoded, context)
+            _ask(work, watches, context)
         return
     if decoded.messages:
         work.arrivals.append(decoded.messages[0].received)
@@ -158,7 +164,55 @@ def _tick(work: Work, tick: Tick, context: Context) -> None:
     work.after = before._replace(
         revision=max(before.revision, tick.revision),
         tick=tick.time if before.tick is None else max(before.tick, tick.time),
+        fed=alive(before.fed, before.tick, tick.time),
     )
+
+
+def _ask(work: Work, watches: Watches, context: Context) -> None:
+    """Let watches look at the time that has passed."""
+    now = work.after
+    if now.tick is None:
+        return
+    feed = Feed(now.tick, now.fed)
+
+    def settings_of(patient: str) -> Patient | None:
+        settings = consent.agreed(context.registry, patient, now.revision)
+        return settings if consent.watched(settings) else None
+
+    def taken_off(device: str, patient: str) -> bool:
+        return context.registry.taken_off(device, patient, now.revision, feed.time)
+
+    if watches.begun_of < now.revision:
+        _begin(work, watches, context.registry, feed, settings_of)
+    work.events.extend(watches.tick(feed, settings_of, taken_off))
+
+
+def _begin(
+    work: Work,
+    watches: Watches,
+    registry: Registry,
+    feed: Feed,
+    settings_of: Callable[[str], Patient | None],
+) -> None:
+    """Watch whoever must send something, also those who never did, as the settings now say.
+
+    At first everyone is looked through: an older version of this program may have left out some.
+    """
+    now, first = work.after, watches.begun_of < 0
+    since = work.before.revision if first else watches.begun_of
+    changed = registry.changed(since, now.revision)
+    before = registry.changed(0, since) if first else set[str]()
+    for patient in sorted(changed | before):
+        known = watches.knows(patient)
+        if not known and partition_of(patient) != now.partition:
+            continue
+        settings = settings_of(patient)
+        if settings is None:
+            continue
+        wanted = watches.wanted(settings)
+        if (wanted and not watches.expects(patient)) or (known and patient in changed):
+            watches.begin(settings, feed)
+    watches.begun_of = now.revision
 
 
 def _message(
@@ -175,7 +229,7 @@ def _message(
     if watches is None or not consent.watched(settings):
         return
     try:
-        outcomes = watches.observe(settings, message)
+        outcomes = watches.observe(settings, message, work.after.fed)
     except DetectorFailed:
         work.rejected.append(_failed(message, record, context))
         return

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from alerts.watch import Watch
+
 
 @dataclass(frozen=True, slots=True)
 class Lane:
     """How the records of one topic are applied.
 
-    `name` labels its metrics. `watched`: detectors look at its readings, and alerts may start.
-    A transaction holds at most `slice_bytes` of its log. It waits for a lock of another transaction
-    for at most `lock_wait_ms`, and then begins again (0: for as long as it takes).
+    `name` labels its metrics. `watched`: detectors look at its readings, and alerts may start; a
+    patient's watch is of this `kind`, which a site's own profiles change. A transaction holds at
+    most `slice_bytes` of its log. It waits for a lock of another transaction for at most
+    `lock_wait_ms`, and then begins again (0: for as long as it takes).
     """
 
     name: str
     watched: bool
     slice_bytes: int
     lock_wait_ms: int = 0
+    kind: type[Watch] = Watch
 
 
 # 1 MiB is about 25,000 readings, half a second of work.

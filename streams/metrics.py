@@ -77,6 +77,10 @@ STATES_UNREADABLE = Counter(
     "vigie_worker_states_unreadable_total",
     "Patients whose stored state could not be read: their watch started anew.",
 )
+TICKS_FAILED = Counter(
+    "vigie_worker_ticks_failed_total",
+    "Watches that failed when asked what is missing: our own fault, they are asked again later.",
+)
 DATABASE_UP = Gauge(
     "vigie_worker_database_up", "Whether the last attempt reached the database: 1 or 0."
 )

@@ -10,12 +10,13 @@ CREATE TEMP TABLE IF NOT EXISTS incoming (
     original_value float8, original_unit text
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS scores (
-    patient text, time timestamptz, news2 int2, missing text, anomaly float8
+    patient text, time timestamptz, news2 int2, missing text, anomaly float8,
+    deterioration float8, sepsis float8
 ) ON COMMIT DELETE ROWS"""
 COPY = "COPY pg_temp.incoming FROM STDIN (FORMAT binary)"
 COPY_TYPES = ["int4", "timestamptz", "float8", "int2", "timestamptz", "float8", "text"]
 COPY_SCORES = "COPY pg_temp.scores FROM STDIN (FORMAT binary)"
-COPY_SCORES_TYPES = ["text", "timestamptz", "int2", "text", "float8"]
+COPY_SCORES_TYPES = ["text", "timestamptz", "int2", "text", "float8", "float8", "float8"]
 # The order of the COPY is kept, so of two values for one reading the first stays.
 STORE = """
 WITH stored AS (
@@ -42,15 +43,18 @@ ON CONFLICT (series) DO UPDATE
 SET time = excluded.time, value = excluded.value, quality = excluded.quality
 WHERE known.time < excluded.time"""
 ASSESSMENTS = """
-INSERT INTO internal.assessment (patient, time, news2, news2_missing, anomaly)
-SELECT patient, time, news2, string_to_array(missing, ','), anomaly
+INSERT INTO internal.assessment
+       (patient, time, news2, news2_missing, anomaly, risk_deterioration, risk_sepsis)
+SELECT patient, time, news2, string_to_array(missing, ','), anomaly, deterioration, sepsis
 FROM pg_temp.scores
 ON CONFLICT (patient, time) DO UPDATE
-SET news2 = excluded.news2, news2_missing = excluded.news2_missing, anomaly = excluded.anomaly"""
+SET news2 = excluded.news2, news2_missing = excluded.news2_missing, anomaly = excluded.anomaly,
+    risk_deterioration = excluded.risk_deterioration, risk_sepsis = excluded.risk_sepsis"""
 STATES = """
-INSERT INTO internal.state (patient, partition, state)
-SELECT * FROM unnest(%b::text[], %b::int4[], %b::bytea[])
-ON CONFLICT (patient) DO UPDATE SET partition = excluded.partition, state = excluded.state"""
+INSERT INTO internal.state (patient, partition, state, due)
+SELECT * FROM unnest(%b::text[], %b::int4[], %b::bytea[], %b::float8[])
+ON CONFLICT (patient) DO UPDATE
+SET partition = excluded.partition, state = excluded.state, due = excluded.due"""
 NEW_SERIES = """
 INSERT INTO internal.series (patient, device, vital)
 SELECT * FROM unnest(%b::text[], %b::text[], %b::text[]) ON CONFLICT DO NOTHING"""
@@ -58,13 +62,14 @@ KNOWN_SERIES = """
 SELECT s.patient, s.device, s.vital, s.id FROM internal.series s
 JOIN unnest(%b::text[], %b::text[], %b::text[]) AS n (patient, device, vital)
      USING (patient, device, vital)"""
-STATES_OF = "SELECT partition, patient, state FROM internal.state WHERE partition = ANY(%b)"
+STATES_OF = "SELECT partition, patient, state, due FROM internal.state WHERE partition = ANY(%b)"
 PROGRESS = """
-SELECT partition, next_offset, revision, tick FROM internal.progress
+SELECT partition, next_offset, revision, tick, fed FROM internal.progress
 WHERE topic = %s AND partition = ANY(%b) ORDER BY partition"""
 ADVANCE = """
 UPDATE internal.progress
-SET next_offset = %s, revision = %s, tick = %s, received = received + %s, stored = stored + %s,
+SET next_offset = %s, revision = %s, tick = %s, fed = %s,
+    received = received + %s, stored = stored + %s,
     duplicate = duplicate + %s, conflict = conflict + %s, consent = consent + %s, dead = dead + %s,
     lost = lost + %s
 WHERE topic = %s AND partition = %s AND next_offset = %s"""

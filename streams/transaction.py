@@ -15,6 +15,7 @@ from streams.batch import Progress
 from streams.errors import Fenced, SchemaMismatch
 from streams.ledger import Account, Entry
 from streams.samples import Samples
+from streams.state import Stored
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from streams.timescale import Connection
 
 log = structlog.get_logger()
+
+# The questions whose risks have a column; another's are told in its alerts only.
+QUESTIONS = ("deterioration", "sepsis")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +90,13 @@ class Transaction:
         found = await cursor.fetchall()
         return Account([Entry(*row[1:]) for row in found], found[0][0] if found else 0)
 
-    async def states(self, partitions: Sequence[int]) -> dict[int, dict[str, bytes]]:
-        """Read the watches' states of whole partitions: partition -> patient -> snapshot."""
-        found: dict[int, dict[str, bytes]] = {partition: {} for partition in partitions}
+    async def states(self, partitions: Sequence[int]) -> dict[int, dict[str, Stored]]:
+        """Read the watches' states of whole partitions: partition -> patient -> what is stored."""
+        found: dict[int, dict[str, Stored]] = {partition: {} for partition in partitions}
         cursor = self._connection.cursor(binary=True)
         await cursor.execute(sql.STATES_OF, (list(partitions),))
-        async for partition, patient, state in cursor:
-            found[partition][patient] = state
+        async for partition, patient, state, due in cursor:
+            found[partition][patient] = Stored(state, due)
         return found
 
     async def write(self, works: Sequence[Work]) -> Written:
@@ -121,11 +125,12 @@ class Transaction:
                 copy.set_types(sql.COPY_SCORES_TYPES)
                 for (patient, time), a in last.items():
                     missing = ",".join(a.news2_missing)
-                    await copy.write_row((patient, time, a.news2, missing, a.anomaly))
+                    risks = [a.risks.get(question) for question in QUESTIONS]
+                    await copy.write_row((patient, time, a.news2, missing, a.anomaly, *risks))
             await cursor.execute(sql.ASSESSMENTS)
 
     async def _states(self, works: Sequence[Work]) -> None:
-        rows = [(p, w.before.partition, s) for w in works for p, s in w.snapshots.items()]
+        rows = [(p, w.before.partition, *s) for w in works for p, s in w.snapshots.items()]
         if rows:
             columns = [list(column) for column in zip(*rows, strict=True)]
             await self._connection.execute(sql.STATES, columns)
@@ -183,6 +188,7 @@ class Transaction:
                 work.after.next_offset,
                 work.after.revision,
                 work.after.tick,
+                work.after.fed,
                 work.received,
                 stored[work.before.partition],
                 work.received

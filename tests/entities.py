@@ -18,8 +18,10 @@ from ingest.registry.entities import (
     Member,
     Model,
     Patient,
+    Prescription,
     Profile,
     Purpose,
+    Trend,
 )
 from ingest.units import taken
 
@@ -40,16 +42,37 @@ times = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.ju
 def _limits(vital: Vital) -> st.SearchStrategy[Limit]:
     low, high = SPECS[vital].hard
     pairs = st.lists(st.floats(low, high), min_size=2, max_size=2).map(sorted)
-    return st.one_of(
-        pairs.map(lambda pair: Limit(*pair)),
-        pairs.map(lambda pair: Limit(low=pair[0])),
-        pairs.map(lambda pair: Limit(high=pair[1])),
+    bounds = st.one_of(
+        pairs.map(lambda pair: (pair[0], pair[1])),
+        pairs.map(lambda pair: (pair[0], None)),
+        pairs.map(lambda pair: (None, pair[1])),
     )
+    return st.builds(
+        lambda pair, *rest: Limit(*pair, *rest),
+        bounds,
+        st.none() | st.floats(0, 86_400),
+        st.none() | st.integers(1, 1000),
+        st.none() | st.floats(0, (high - low) / 8),
+        st.booleans(),
+    ).filter(lambda limit: not [*rules.faults(Patient("p-1", limits={vital: limit}))])
+
+
+def _trends(vital: Vital) -> st.SearchStrategy[Trend]:
+    low, high = SPECS[vital].hard
+    sizes = st.floats(1e-6, high - low)
+    return st.builds(Trend, st.floats(0.01, 90), st.none() | sizes, sizes) | st.builds(
+        Trend, st.floats(0.01, 90), sizes
+    )
+
+
+prescribed = st.builds(Prescription, st.floats(0.1, 24), st.floats(0, 24))
 
 
 @st.composite
 def patients(draw: st.DrawFn) -> Patient:
     watched = draw(st.lists(st.sampled_from(Vital), unique=True, max_size=4))
+    trends = draw(st.lists(st.sampled_from(Vital), unique=True, max_size=2))
+    ordered = st.sampled_from([vital for vital in Vital if vital is not Vital.BATTERY])
     return Patient(
         draw(ids),
         draw(st.sampled_from(Profile)),
@@ -59,6 +82,10 @@ def patients(draw: st.DrawFn) -> Patient:
         draw(st.integers(1, 2)),
         tuple(draw(st.lists(st.sampled_from(Purpose), max_size=5))),
         tuple(draw(st.lists(st.builds(Member, roles, addresses), max_size=3))),
+        draw(st.none() | st.integers(1880, 2200)),
+        draw(st.booleans()),
+        {vital: draw(_trends(vital)) for vital in trends},
+        draw(st.dictionaries(ordered, prescribed, max_size=2)),
     )
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from alerts.channels import french
 from alerts.events import Phase
+from detectors.explain import Language, explain
 from detectors.findings import Kind, Priority
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ ASKED = {
     Priority.LOW: "Information",
 }
 PRIORITIES = {Priority.HIGH: "haute", Priority.MEDIUM: "moyenne", Priority.LOW: "basse"}
-NOTICE = "Les alertes par courriel sont informatives: en cas d'urgence, appelez le 15."
+NOTICE = "Les alertes par courriel sont informatives : en cas d'urgence, appelez le 15."
 
 
 class UnusableAddress(ValueError):
@@ -80,18 +81,16 @@ def _lines(event: AlertEvent) -> Iterator[str]:
         yield "AGGRAVATION : cette alerte était déjà ouverte ; sa priorité a augmenté."
     yield ""
     yield f"Priorité : {PRIORITIES[event.priority]}"
-    why = french.reason(finding.rule, finding.score, partial=bool(finding.missing))
-    yield f"Motif : {why}"
-    yield f"Depuis : {french.moment(event.started)}"
+    yield f"Motif : {explain(finding, Language.FRENCH, moment=event.time)}"
+    # An alert opens a little after what it speaks of began.
+    began = event.started if finding.since is None else min(finding.since, event.started)
+    yield f"Depuis : {french.moment(began)}"
     if event.time != event.started:
         yield f"Dernier événement : {french.moment(event.time)}"
     if finding.evidence:
         yield ""
         yield "Mesures (heure de Paris) :"
-        yield from (f"- {french.evidence(one)}" for one in finding.evidence)
-    if finding.missing:
-        yield ""
-        yield f"Mesures manquantes : {', '.join(french.VITALS[v] for v in finding.missing)}"
+        yield from (f"- {french.evidence(one, event.time)}" for one in finding.evidence)
     yield ""
     yield NOTICE
     yield f"Référence de l'alerte : {event.alert}"

@@ -104,7 +104,7 @@ def _ours() -> Iterator[None]:
     """Turn psycopg's errors into ours."""
     try:
         yield
-    except psycopg.errors.UndefinedTable:
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
         raise SettingError(
             "the database has not the registry's tables: run `vigie database migrate`"
         ) from None

@@ -1,12 +1,13 @@
-"""One entry changed by a command: who wears a device, a limit, the end of a listing. Pure."""
+"""One entry changed by a command: a device's wearer, what is watched, a listing's end. Pure."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from ingest.registry.entities import Assignment, Device, Limit, Model, Patient
+from ingest.registry import rules
+from ingest.registry.entities import Assignment, Device, Model, Patient
 from ingest.registry.store import NotInRegistry, RegistryRefused
 
 if TYPE_CHECKING:
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ingest.readings import Vital
-    from ingest.registry.entities import Entity
+    from ingest.registry.entities import Entity, Limit, Prescription, Trend
+
+T = TypeVar("T")
 
 
 def assigned(
@@ -43,16 +46,66 @@ def released(known: Mapping[bytes, Entity], device: str, at: datetime) -> Device
 
 
 def limited(
-    known: Mapping[bytes, Entity], patient: str, vital: Vital, low: float | None, high: float | None
+    known: Mapping[bytes, Entity], patient: str, vital: Vital, limit: Limit | None
 ) -> Patient:
-    """Set a patient's limits of a vital, in its own unit; without both there are none any more."""
+    """Set a patient's limits of a vital; None: there are none any more."""
+    found = the_patient(known, patient)
+    return msgspec.structs.replace(found, limits=_with(found.limits, vital, limit))
+
+
+def trended(
+    known: Mapping[bytes, Entity], patient: str, vital: Vital, trend: Trend | None
+) -> Patient:
+    """Set what a vital must not change by; None: the profile's own holds again, if it has one."""
+    found = the_patient(known, patient)
+    return msgspec.structs.replace(found, trends=_with(found.trends, vital, trend))
+
+
+def prescribed(
+    known: Mapping[bytes, Entity], patient: str, vital: Vital, one: Prescription | None
+) -> Patient:
+    """Prescribe a measurement; None: the profile's own holds again, if it has one.
+
+    Raises RegistryRefused where that would switch off what is mandatory.
+    """
+    found = the_patient(known, patient)
+    if one is None and vital not in found.prescriptions:
+        if vital in rules.MANDATORY.get(found.profile, {}):
+            raise RegistryRefused([rules.mandatory(vital, found.profile)])
+        raise RegistryRefused([f"patient `{patient}`: {vital} is not prescribed"])
+    kept = _with(found.prescriptions, vital, one)
+    return msgspec.structs.replace(found, prescriptions=kept)
+
+
+def scored(
+    known: Mapping[bytes, Entity],
+    patient: str,
+    *,
+    scale: int | None,
+    born: int | None,
+    pregnant: bool | None,
+) -> Patient:
+    """Set what NEWS2 must know of a patient; None leaves what is there."""
+    found = the_patient(known, patient)
+    return msgspec.structs.replace(
+        found,
+        spo2_scale=found.spo2_scale if scale is None else scale,
+        born=found.born if born is None else born,
+        pregnant=found.pregnant if pregnant is None else pregnant,
+    )
+
+
+def _with(by_vital: Mapping[Vital, T], vital: Vital, one: T | None) -> dict[Vital, T]:
+    kept = {other: what for other, what in by_vital.items() if other is not vital}
+    return kept if one is None else kept | {vital: one}
+
+
+def the_patient(known: Mapping[bytes, Entity], patient: str) -> Patient:
+    """Return the patient. Raises NotInRegistry."""
     found = known.get(f"patient:{patient}".encode())
     if not isinstance(found, Patient):
         raise NotInRegistry(f"patient `{patient}` is not in the registry")
-    limits = {other: limit for other, limit in found.limits.items() if other is not vital}
-    if low is not None or high is not None:
-        limits[vital] = Limit(low, high)
-    return msgspec.structs.replace(found, limits=limits)
+    return found
 
 
 def delisted(known: Mapping[bytes, Entity], model: str, at: datetime) -> Model:

@@ -1,9 +1,9 @@
-"""Commands that change one entry: who wears a device, a patient's limits, the health store."""
+"""Commands that change one entry: who wears a device, and the health store."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import msgspec
 import typer
@@ -11,15 +11,12 @@ from rich.console import Console
 from rich.table import Table
 
 from ingest import settings
-from ingest.readings import Vital
-from ingest.registry.cli import By, Json, tell_gateways
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from ingest.registry.entities import Entity
+from ingest.registry import watching_cli
+from ingest.registry.cli import By, Json
+from ingest.registry.watching_cli import amend
 
 app = typer.Typer()
+app.add_typer(watching_cli.app)
 
 
 def moment(text: str | datetime) -> datetime:
@@ -70,7 +67,7 @@ def assign(
     """
     from ingest.registry import editing
 
-    _amend(
+    amend(
         [f"device:{device}"],
         lambda known: editing.assigned(known, device, patient, start, until),
         by=by,
@@ -90,33 +87,11 @@ def release(
     """
     from ingest.registry import editing
 
-    _amend(
+    amend(
         [f"device:{device}"],
         lambda known: editing.released(known, device, at),
         by=by,
         why="released",
-    )
-
-
-@app.command()
-def limit(
-    patient: Annotated[str, typer.Argument(help="A patient's pseudonym.")],
-    vital: Annotated[Vital, typer.Argument(help="Which vital.")],
-    by: By,
-    low: Annotated[float | None, typer.Option(help="Alert below this.")] = None,
-    high: Annotated[float | None, typer.Option(help="Alert above this.")] = None,
-) -> None:
-    """Prescribe the limits of a vital, in its own unit; without any bound there are none any more.
-
-    Example: vigie registry limit p-0042 spo2 --low 88
-    """
-    from ingest.registry import editing
-
-    _amend(
-        [f"patient:{patient}"],
-        lambda known: editing.limited(known, patient, vital, low, high),
-        by=by,
-        why="limits prescribed",
     )
 
 
@@ -132,7 +107,7 @@ def delist(
     """
     from ingest.registry import editing
 
-    _amend(
+    amend(
         [f"model:{model}"],
         lambda known: editing.delisted(known, model, at),
         by=by,
@@ -179,19 +154,3 @@ def list_models(
             listed = f"{stamp(one.listed_from)}{until}"
             table.add_row(one.id, one.maker, one.name, ", ".join(one.formats), listed)
         Console(markup=False).print(table)
-
-
-def _amend(
-    keys: Sequence[str], edit: Callable[[Mapping[bytes, Entity]], Entity], *, by: str, why: str
-) -> None:
-    from ingest.registry import office
-
-    told = office.amend(
-        settings.load(),
-        [key.encode() for key in keys],
-        lambda known: [edit(known)],
-        by=by,
-        why=why,
-    )
-    typer.echo("changed" if told.changed else "it was so already: nothing was changed")
-    tell_gateways(told)

@@ -58,10 +58,37 @@ class Format(StrEnum):
 
 
 class Limit(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Prescribed bounds of one vital, in its own unit; None means no bound on that side."""
+    """Prescribed bounds of one vital, in its own unit; None means no bound on that side.
+
+    A value beyond counts once it has been beyond for `seconds`, in at least `count` readings, and
+    is over once it has come back by `margin` (the vital's unit). None leaves each of these to the
+    patient's profile. `urgent`: beyond it, the patient needs an urgent consultation.
+    """
 
     low: float | None = None
     high: float | None = None
+    seconds: Annotated[float, msgspec.Meta(ge=0, le=86_400)] | None = None
+    count: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
+    margin: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    urgent: bool = False
+
+
+class Trend(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A change of one vital that must not happen within so many days, in the vital's own unit.
+
+    None means that this direction is not watched.
+    """
+
+    days: Annotated[float, msgspec.Meta(gt=0, le=90)]
+    rise: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    fall: Annotated[float, msgspec.Meta(gt=0)] | None = None
+
+
+class Prescription(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A measurement that the patient was told to make, and how late it may come."""
+
+    every_hours: Annotated[float, msgspec.Meta(gt=0, le=2400)]
+    grace_hours: Annotated[float, msgspec.Meta(ge=0, le=2400)] = 12.0
 
 
 class Member(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -86,6 +113,9 @@ class Patient(
     is shared with it. `spo2_scale` 2 is for a clinician-confirmed hypercapnic failure only.
     `consents` are the purposes that are agreed to now; the database keeps when, by which text, and
     who recorded it.
+
+    `born` is the year of birth (None: an adult, as far as is known), `pregnant` as of now: NEWS2 is
+    for neither children nor pregnancy. `trends` and `prescriptions` go before the profile's own.
     """
 
     id: Identifier
@@ -96,6 +126,10 @@ class Patient(
     spo2_scale: Annotated[int, msgspec.Meta(ge=1, le=2)] = 1
     consents: tuple[Purpose, ...] = USUAL
     team: tuple[Member, ...] = ()
+    born: Annotated[int, msgspec.Meta(ge=1880, le=2200)] | None = None
+    pregnant: bool = False
+    trends: dict[Vital, Trend] = {}
+    prescriptions: dict[Vital, Prescription] = {}
 
 
 class Assignment(

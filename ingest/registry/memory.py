@@ -4,13 +4,39 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ingest.registry.entities import Device, Model, Patient
 from ingest.registry.standing import Standing, standing
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from ingest.registry.entities import Entity
+
+T = TypeVar("T", Patient, Device)
+
+
+class _History(Generic[T]):
+    """What the records of each name said, in order of their offsets; None: it was removed."""
+
+    def __init__(self) -> None:
+        self._offsets: defaultdict[str, list[int]] = defaultdict(list)
+        self._entities: defaultdict[str, list[T | None]] = defaultdict(list)
+
+    def add(self, offset: int, name: str, entity: T | None) -> None:
+        """Take in a record."""
+        self._offsets[name].append(offset)
+        self._entities[name].append(entity)
+
+    def until(self, name: str, revision: int) -> list[T | None]:
+        """Return the newest that was said before a revision, or nothing."""
+        place = bisect_left(self._offsets.get(name, []), revision)
+        return self._entities[name][place - 1 : place] if place else []
+
+    def newest(self, name: str) -> list[T | None]:
+        """Return the newest that was said at all, or nothing."""
+        return self._entities.get(name, [])[-1:]
 
 
 class Registry:
@@ -25,9 +51,10 @@ class Registry:
         self.revision = 0
         self._devices: dict[str, Device] = {}
         self._models: dict[str, Model] = {}
-        # Per patient: the offsets of its records, rising, and the settings from there on.
-        self._offsets: defaultdict[str, list[int]] = defaultdict(list)
-        self._patients: defaultdict[str, list[Patient | None]] = defaultdict(list)
+        self._patients = _History[Patient]()
+        self._worn = _History[Device]()
+        # The records of all patients, in order of offset.
+        self._changes: list[tuple[int, str]] = []
         # Worked out when first asked for, void with the next record.
         self._standings: dict[str, Standing] = {}
 
@@ -36,16 +63,18 @@ class Registry:
         kind, _, name = record_key.decode(errors="replace").partition(":")
         if isinstance(entity, Device):
             self._devices[entity.id] = entity
+            self._worn.add(offset, entity.id, entity)
         elif isinstance(entity, Model):
             self._models[entity.id] = entity
         elif kind == "device":
             self._devices.pop(name, None)
+            self._worn.add(offset, name, None)
         elif kind == "model":
             self._models.pop(name, None)
         elif isinstance(entity, Patient) or kind == "patient":
             patient = entity.id if entity is not None else name
-            self._offsets[patient].append(offset)
-            self._patients[patient].append(entity)
+            self._patients.add(offset, patient, entity)
+            self._changes.append((offset, patient))
         self._standings.clear()
         self.revision = offset + 1
 
@@ -61,19 +90,38 @@ class Registry:
                 self._standings[device] = found
         return found
 
+    def changed(self, since: int, until: int) -> set[str]:
+        """Name the patients of whom a record came from revision `since` on and before `until`."""
+        first, last = (bisect_left(self._changes, (place, "")) for place in (since, until))
+        return {patient for _, patient in self._changes[first:last]}
+
     def newest(self, patient: str) -> Patient:
         """Return a patient's settings of now; a patient without any gets the defaults.
 
         One who was removed agrees to nothing: what the log still holds of an erased patient must
         not come back into the tables.
         """
-        records = self._patients.get(patient)
-        if not records:
-            return Patient(patient)
-        return records[-1] or Patient(patient, consents=())
+        for found in self._patients.newest(patient):
+            return found or Patient(patient, consents=())
+        return Patient(patient)
 
     def patient(self, patient: str, revision: int) -> Patient:
         """Return the settings that held at a revision; a patient without any gets the defaults."""
-        place = bisect_left(self._offsets.get(patient, []), revision)
-        found = self._patients[patient][place - 1] if place else None
-        return found if found is not None else Patient(patient)
+        for found in self._patients.until(patient, revision):
+            return found or Patient(patient)
+        return Patient(patient)
+
+    def taken_off(self, device: str, patient: str, revision: int, now: datetime) -> bool:
+        """Whether the patient no longer has a device, as was known at a revision, at `now` (UTC).
+
+        It was removed from the registry, or no assignment to the patient goes on. Of a device
+        that was not known yet nobody can say so.
+        """
+        return any(
+            found is None
+            or all(
+                one.patient != patient or (one.until is not None and one.until <= now)
+                for one in found.assignments
+            )
+            for found in self._worn.until(device, revision)
+        )

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 from math import isfinite
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from ingest.readings import SPECS
-from ingest.registry.entities import Device, Entity, Model, Patient
+import msgspec
+
+from ingest.readings import SPECS, Vital
+from ingest.registry.entities import Device, Entity, Model, Patient, Prescription, Profile
 from ingest.registry.standing import admits
 from ingest.units import conversion
 
@@ -16,14 +19,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
-    from ingest.readings import Vital
-    from ingest.registry.entities import Assignment, Listing
+    from ingest.registry.entities import Assignment, Limit, Listing, Trend
 
 # Enough to notice a name or a telephone number; the mail server has the last word.
 ADDRESS = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^@\s<>,;]+")
 LONGEST = 200
 # A time outside of these is a slip of the pen, and the database's calendar is not ours at its ends.
 FIRST_YEAR, LAST_YEAR = 1900, 2200
+# What a patient of a profile must measure at least so often, and be told of so soon when it did not
+# come: nobody can switch that off. Telemonitoring of heart failure in France: the weight, daily
+# (arrêté of 22 June 2023, CSS L.162-52). The grace is ours: within a day more.
+MANDATORY: Mapping[Profile, Mapping[Vital, Prescription]] = MappingProxyType(
+    {Profile.HOME_HEART: MappingProxyType({Vital.WEIGHT: Prescription(24.0, 24.0)})}
+)
 
 
 def faults(entity: Entity) -> Iterator[str]:
@@ -78,6 +86,24 @@ def unlisted(device: Device, model: Model | None, now: datetime) -> Iterator[str
         yield f"{name} is listed in versions {low} to {high}, and the device has {has}"
 
 
+def laxer(one: Prescription, least: Prescription) -> bool:
+    """Whether a prescription asks for less than the least that must be asked for."""
+    return one.every_hours > least.every_hours or one.grace_hours > least.grace_hours
+
+
+def mandatory(vital: Vital, profile: Profile) -> str:
+    """Say in words that a prescription is there for good.
+
+    >>> mandatory(Vital.WEIGHT, Profile.HOME_HEART)
+    'home-heart: weight every 24 h, told within 24 h more, is mandatory: it cannot be switched off'
+    """
+    least = MANDATORY[profile][vital]
+    return (
+        f"{profile}: {vital} every {least.every_hours:g} h, told within {least.grace_hours:g} h"
+        " more, is mandatory: it cannot be switched off"
+    )
+
+
 def period(one: Assignment) -> str:
     """Write an assignment's period for people.
 
@@ -102,22 +128,66 @@ def _public(device: Device) -> tuple[str, str | None, bool]:
 def _patient(patient: Patient) -> Iterator[str]:
     """Find a mail address that is none, and limits that every value or none would break."""
     name = f"patient `{patient.id}`"
+    try:
+        # A command may have made what no file could: the ranges of the fields hold for it too.
+        msgspec.convert(msgspec.to_builtins(patient), Patient)
+    except msgspec.ValidationError as error:
+        yield f"{name}: {str(error).replace('`$.', '`')}"
+        return
     if patient.physician is not None and not _address(patient.physician):
         yield f"{name}: `physician` must be a mail address"
     if patient.ens is not None and not _text(patient.ens):
         yield f"{name}: `ens` must be a line of text"
-    for vital, limit in patient.limits.items():
-        bounds = [bound for bound in (limit.low, limit.high) if bound is not None]
-        if not bounds or not all(bound in SPECS[vital].hard for bound in bounds):
-            low, high = SPECS[vital].hard
-            yield f"{name}: limits of {vital} lie between {low:g} and {high:g}"
-        elif bounds != sorted(bounds):
-            yield f"{name}: the low limit of {vital} is above the high one"
+    yield from (f"{name}: {fault}" for fault in _watched(patient))
     for number, member in enumerate(patient.team, 1):
         if not _text(member.role) or set(member.role) & set("<>;"):
             yield f"{name}: team[{number}]: `role` must be a line of text without < > ;"
         if not _address(member.address):
             yield f"{name}: team[{number}]: `address` must be a mail address"
+
+
+def _watched(patient: Patient) -> Iterator[str]:
+    """Find what the detectors could make nothing of, and what nobody may switch off."""
+    for vital, limit in patient.limits.items():
+        yield from _limit(vital, limit)
+    for vital, trend in patient.trends.items():
+        yield from _trend(vital, trend)
+    for vital, least in MANDATORY.get(patient.profile, {}).items():
+        own = patient.prescriptions.get(vital)
+        if own is not None and laxer(own, least):
+            yield mandatory(vital, patient.profile)
+    if Vital.BATTERY in patient.prescriptions:
+        yield f"{Vital.BATTERY} is the device's, and no measurement to be prescribed"
+
+
+def _limit(vital: Vital, limit: Limit) -> Iterator[str]:
+    """Find bounds that every value or none would break, or that no value could come back from."""
+    bounds = [bound for bound in (limit.low, limit.high) if bound is not None]
+    low, high = SPECS[vital].hard
+    if not bounds or not all(bound in SPECS[vital].hard for bound in bounds):
+        yield f"limits of {vital} lie between {low:g} and {high:g}"
+        return
+    if bounds != sorted(bounds):
+        yield f"the low limit of {vital} is above the high one"
+        return
+    # From beyond one bound a value must be able to come back by the margin.
+    band = (high if limit.high is None else limit.high) - (low if limit.low is None else limit.low)
+    if limit.margin is not None and not limit.margin < band:
+        yield (
+            f"the margin of {vital} is {limit.margin:g}, and there are only {band:g} within its"
+            " limits: an alert could never end"
+        )
+
+
+def _trend(vital: Vital, trend: Trend) -> Iterator[str]:
+    low, high = SPECS[vital].hard
+    sizes = [size for size in (trend.rise, trend.fall) if size is not None]
+    if not sizes:
+        yield f"the trend of {vital} has neither `rise` nor `fall`, so it could tell nothing"
+    elif not all(isfinite(size) and size <= high - low for size in sizes):
+        yield f"the trend of {vital}: no value can change by more than {high - low:g}"
+    if not isfinite(trend.days):
+        yield f"the trend of {vital}: `days` must be a number"
 
 
 def _device(device: Device) -> Iterator[str]:

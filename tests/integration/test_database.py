@@ -19,7 +19,7 @@ from streams import migrations, timescale
 from streams.batch import Progress, Record, Work, apply
 from streams.errors import Busy, Fenced, SchemaMismatch, StoreUnavailable, Unstorable
 from streams.lanes import BACKFILL
-from streams.state import Watches
+from streams.state import Stored, Watches
 from streams.timescale import Store
 from streams.transaction import Destinations, Written
 from tests.unit.streams.log import Counting, bundle, context, message, moment
@@ -141,33 +141,35 @@ async def test_of_two_assessments_at_one_moment_the_later_in_the_log_stays(
     one = work()
     one.assessments = [
         ("p-1", Assessment(moment(1), 3, (Vital.SPO2, Vital.TEMPERATURE), 1.5)),
-        ("p-1", Assessment(moment(1), 5, (), None)),
-        ("p-2", Assessment(moment(1), None, tuple(SPECS), 0.0)),
+        ("p-1", Assessment(moment(1), 5, (), None, {"sepsis": 0.25, "another": 0.5})),
+        ("p-2", Assessment(moment(1), None, tuple(SPECS), 0.0, {"deterioration": 0.5})),
     ]
     await write(store, one)
     two = work(place=1)
     two.assessments = [("p-2", Assessment(moment(1), 0, (Vital.SPO2,), None))]
     await write(store, two)
-    found = rows(database, "SELECT * FROM assessments ORDER BY patient")
-    assert found == [("p-1", moment(1), 5, [], None), ("p-2", moment(1), 0, ["spo2"], None)]
+    (first, second) = rows(database, "SELECT * FROM assessments ORDER BY patient")
+    assert first == ("p-1", moment(1), 5, [], None, None, 0.25)
+    assert second == ("p-2", moment(1), 0, ["spo2"], None, None, None)
 
 
 async def test_states_come_back_by_partition(store: Store) -> None:
     one, other = work(), work(partition=1)
-    one.snapshots, other.snapshots = {"p-1": b"\x00a", "p-2": b"b"}, {"p-3": b"c"}
+    one.snapshots = {"p-1": Stored(b"\x00a", 12.5), "p-2": Stored(b"b")}
+    other.snapshots = {"p-3": Stored(b"c", 1e9)}
     await write(store, one, other)
-    again = work(place=1)
-    again.snapshots = {"p-1": b"later"}
+    (again := work(place=1)).snapshots = {"p-1": Stored(b"later")}
     await write(store, again)
     async with store.transaction() as transaction:
         states = await transaction.states([0, 1])
-    assert states == {0: {"p-1": b"later", "p-2": b"b"}, 1: {"p-3": b"c"}}
+    assert states[0] == {"p-1": Stored(b"later"), "p-2": Stored(b"b")}
+    assert states[1] == {"p-3": Stored(b"c", 1e9)}
 
 
 async def test_a_patient_in_two_partitions_cannot_stand_in_one_transaction(store: Store) -> None:
     """Which is told from a database that is away: for that a worker would wait for ever."""
     one, other = work(), work(partition=1)
-    one.snapshots = other.snapshots = {"p-1": b"a"}
+    one.snapshots = other.snapshots = {"p-1": Stored(b"a")}
     with pytest.raises(Unstorable):
         await write(store, one, other)
     await write(store, one)
@@ -362,7 +364,7 @@ async def test_who_is_not_watched_any_more_leaves_no_state_and_no_open_alert(
     store: Store, database: str
 ) -> None:
     begun = told(event(1, Phase.START, State.ACTIVE))
-    begun.snapshots = {"p-1": b"a", "p-2": b"b"}
+    begun.snapshots = {"p-1": Stored(b"a"), "p-2": Stored(b"b", 3.0)}
     await write(store, begun)
     # Its state could not be read, so the watch knew of no alert to end.
     after = work(place=1)

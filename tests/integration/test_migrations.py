@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -81,4 +82,60 @@ def test_a_database_that_does_not_answer_is_told_of_and_given_up() -> None:
         migrations.wait("postgresql://vigie@127.0.0.1:1/vigie", 0.0, said.append)
 
 
-# The transaction.
+def test_an_older_worker_goes_on_while_the_detectors_migration_comes(
+    database: str, tmp_path: Path
+) -> None:
+    for one in migrations.migrations()[:4]:
+        (tmp_path / one.name).write_text(one.text)
+    migrations.migrate(database, PLACES, folder=tmp_path)
+    with psycopg.connect(database) as older:
+        migrations.migrate(database, PLACES)
+        older.execute(
+            "INSERT INTO internal.assessment (patient, time, news2, news2_missing, anomaly)"
+            " VALUES ('p-1', now(), 3, '{}', NULL)"
+        )
+        older.execute(
+            "INSERT INTO internal.state (patient, partition, state) VALUES ('p-1', 0, '')"
+        )
+        older.execute(
+            "INSERT INTO internal.patient (id, profile, spo2_scale) VALUES ('p-1', 'ward', 1)"
+        )
+        older.execute("UPDATE internal.progress SET next_offset = 7 WHERE partition = 0")
+    assert rows(database, "SELECT news2, risk_deterioration, risk_sepsis FROM assessments") == [
+        (3, None, None)
+    ]
+    assert rows(database, "SELECT next_offset, fed FROM internal.progress ORDER BY partition") == [
+        (7, 0.0),
+        (0, 0.0),
+    ]
+    assert rows(database, "SELECT due FROM internal.state") == [(None,)]
+    assert rows(database, "SELECT born, pregnant FROM internal.patient") == [(None, False)]
+    views = "SELECT column_name FROM information_schema.columns WHERE table_name = 'assessments'"
+    assert [name for (name,) in rows(database, f"{views} ORDER BY ordinal_position")] == [
+        *("patient", "time", "news2", "news2_missing", "anomaly"),
+        *("risk_deterioration", "risk_sepsis"),
+    ]
+
+
+def waits_for_a_lock(database: str) -> bool:
+    asked = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation IS NOT NULL"
+    return rows(database, asked) != [(0,)]
+
+
+def test_a_reader_that_comes_between_two_statements_of_a_migration_only_waits(
+    database: str, tmp_path: Path
+) -> None:
+    known = migrations.migrations()
+    for one in known[:4]:
+        (tmp_path / one.name).write_text(one.text)
+    migrations.migrate(database, PLACES, folder=tmp_path)
+    first, view, rest = known[4].text.partition("CREATE OR REPLACE VIEW")
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(database) as migrating:
+        migrating.execute(first.encode())
+        reader = pool.submit(rows, database, "SELECT news2 FROM assessments")
+        until = monotonic() + 30
+        while not waits_for_a_lock(database):
+            assert monotonic() < until
+        migrating.execute((view + rest).encode())
+        migrating.commit()
+        assert reader.result() == []

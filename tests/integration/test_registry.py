@@ -300,7 +300,7 @@ def test_changes_at_once_are_all_there_and_the_chain_holds(site: RegistrySite) -
         office.amend(
             site.settings,
             [key(site.patient())],
-            lambda known: [editing.limited(known, name, vital, 40, None)],
+            lambda known: [editing.limited(known, name, vital, Limit(low=40))],
             by="tester",
             why="limits",
             wait=False,

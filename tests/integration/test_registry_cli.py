@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from ingest.readings import Vital
 from ingest.registry import office
-from ingest.registry.entities import Profile, key
+from ingest.registry.entities import Limit, Prescription, Profile, Trend, key
 from ingest.registry.files import toml_file
 from tests.integration.registry_site import RegistrySite
 
@@ -72,6 +73,38 @@ def test_a_device_goes_from_one_patient_to_another(
     assert [one["patient"] for one in shown[1]["assignments"]] == [first, second]
     assert vigie("registry", "assign", device, second, "--from", "tomorrow")[0] == 2
     assert vigie("registry", "show", "nobody")[0] == 1
+
+
+def test_how_a_patient_is_watched_is_set_by_commands(
+    site: RegistrySite, vigie: Callable[..., tuple[int, str]]
+) -> None:
+    heart = site.patient(profile=Profile.HOME_HEART)
+    site.change(heart)
+    options = ("--low", "88", "--seconds", "30", "--count", "3", "--margin", "1", "--urgent")
+    for command in (
+        ("limit", heart.id, "spo2", *options),
+        ("trend", heart.id, "weight", "--days", "3", "--rise", "1.5"),
+        ("prescribe", heart.id, "weight", "--every", "24", "--grace", "6"),
+        ("news2", heart.id, "--scale", "2", "--born", "1950"),
+    ):
+        code, said = vigie("registry", *command)
+        assert (code, said.startswith("changed\n")) == (0, True)
+    code, said = vigie("registry", "prescribe", heart.id, "weight", "--every", "48")
+    assert (code, "cannot be switched off" in said) == (1, True)
+    assert vigie("registry", "limit", heart.id, "spo2", "--urgent")[0] == 2
+    assert vigie("registry", "limit", heart.id, "spo2", "--low", "88", "--count", "0")[0] == 2
+    assert office.find(site.settings, key(heart)) == msgspec.structs.replace(
+        heart,
+        limits={Vital.SPO2: Limit(88, None, 30, 3, 1, urgent=True)},
+        trends={Vital.WEIGHT: Trend(3, rise=1.5)},
+        prescriptions={Vital.WEIGHT: Prescription(24, 6)},
+        spo2_scale=2,
+        born=1950,
+    )
+    code, said = vigie("registry", "prescribe", heart.id, "weight")
+    assert (code, said.startswith("changed\n")) == (0, True)
+    code, said = vigie("registry", "prescribe", heart.id, "weight")
+    assert (code, "cannot be switched off" in said) == (1, True)
 
 
 def test_a_consent_is_withdrawn_and_a_limit_set_and_both_are_audited(

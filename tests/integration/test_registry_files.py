@@ -155,7 +155,7 @@ def test_a_bad_entry_is_left_out_with_what_hangs_on_it_and_the_good_ones_stay(
     faults = imported(site, tmp_path, text, keep_going=True)
     assert [fault.partition(": ")[0] for fault in faults] == [
         "line 9, patients[1]",
-        "line 26, devices[1]",
+        "line 32, devices[1]",
     ]
     assert "is not in the registry" in faults[1]
     known = office.everything(site.settings)

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ingest.registry import rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from ingest.registry.entities import Assignment, Device, Limit, Member, Patient
+    from ingest.readings import Vital
+    from ingest.registry.entities import (
+        Assignment,
+        Device,
+        Limit,
+        Member,
+        Patient,
+        Prescription,
+        Trend,
+    )
+
+T = TypeVar("T")
 
 # Takes away what is there; an empty cell leaves it.
 NOTHING = "none"
+# Of a limit: beyond it, the patient needs an urgent consultation.
+URGENT = "urgent"
 FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -47,18 +60,53 @@ def _consents(text: str) -> list[str]:
 
 def _limits(text: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for part in _parts(text):
-        vital, _, span = part.partition(" ")
-        low, dots, high = (one.strip() for one in span.partition(".."))
+    for vital, words in _by_vital("limits", text):
+        bounds = " ".join(word for word in words if "=" not in word and word != URGENT)
+        low, dots, high = (one.strip() for one in bounds.partition(".."))
         if not dots:
             raise ValueError(
-                f"a limit is written `spo2 88..` or `heart_rate 50..120`, not {part!r}"
+                "a limit is written `spo2 88..` or `heart_rate 50..120 seconds=30 urgent`, not "
+                f"{' '.join([vital, *words])!r}"
             )
-        bounds = {"low": low, "high": high}
-        if vital in found:
-            raise ValueError(f"limits of {vital} are there twice")
-        found[vital] = {name: _number(bound) for name, bound in bounds.items() if bound}
+        pair = {"low": low, "high": high}
+        found[vital] = {name: _number(bound) for name, bound in pair.items() if bound}
+        found[vital] |= _named([word for word in words if "=" in word])
+        if URGENT in words:
+            found[vital][URGENT] = True
     return found
+
+
+def _trends(text: str) -> dict[str, Any]:
+    return {vital: _named(words) for vital, words in _by_vital("trends", text)}
+
+
+def _prescriptions(text: str) -> dict[str, Any]:
+    return {vital: _named(words) for vital, words in _by_vital("prescriptions", text)}
+
+
+def _by_vital(what: str, text: str) -> Iterator[tuple[str, list[str]]]:
+    seen = set()
+    for part in _parts(text):
+        vital, *words = part.split()
+        if vital in seen:
+            raise ValueError(f"{what} of {vital} are there twice")
+        seen.add(vital)
+        yield vital, words
+
+
+def _named(words: Sequence[str]) -> dict[str, float]:
+    """Read words such as `days=3`; which names there are, msgspec knows."""
+    found: dict[str, float] = {}
+    for word in words:
+        name, _, number = word.partition("=")
+        if not number:
+            raise ValueError(f"write `weight days=3 rise=2.0`, not {word!r}")
+        found[name] = _whole(number) if name == "count" else _number(number)
+    return found
+
+
+def _year(text: str) -> int | str:
+    return "" if text == NOTHING else _whole(text)
 
 
 def _team(text: str) -> list[dict[str, str]]:
@@ -96,7 +144,11 @@ PATIENT: dict[str, Callable[[str], Any]] = {
     "ens": _text,
     "spo2_scale": _whole,
     "consents": _consents,
+    "born": _year,
+    "pregnant": _flag,
     "limits": _limits,
+    "trends": _trends,
+    "prescriptions": _prescriptions,
     "team": _team,
 }
 DEVICE: dict[str, Callable[[str], Any]] = {
@@ -111,7 +163,27 @@ DEVICE: dict[str, Callable[[str], Any]] = {
 
 def _limit(limit: Limit) -> str:
     low, high = ("" if one is None else repr(float(one)) for one in (limit.low, limit.high))
-    return f"{low}..{high}"
+    words = [f"{low}..{high}"]
+    if limit.seconds is not None:
+        words.append(f"seconds={float(limit.seconds)!r}")
+    if limit.count is not None:
+        words.append(f"count={limit.count}")
+    if limit.margin is not None:
+        words.append(f"margin={float(limit.margin)!r}")
+    return " ".join([*words, URGENT] if limit.urgent else words)
+
+
+def _trend(trend: Trend) -> str:
+    sizes = {"days": trend.days, "rise": trend.rise, "fall": trend.fall}
+    return " ".join(f"{name}={float(one)!r}" for name, one in sizes.items() if one is not None)
+
+
+def _prescription(one: Prescription) -> str:
+    return f"every_hours={float(one.every_hours)!r} grace_hours={float(one.grace_hours)!r}"
+
+
+def _listed(by_vital: Mapping[Vital, T], written: Callable[[T], str]) -> str:
+    return "; ".join(f"{vital} {written(one)}" for vital, one in by_vital.items()) or NOTHING
 
 
 def _worn(one: Assignment) -> str:
@@ -130,9 +202,11 @@ PATIENT_CELLS: dict[str, Callable[[Patient], object]] = {
     "ens": lambda one: one.ens or NOTHING,
     "spo2_scale": lambda one: one.spo2_scale,
     "consents": lambda one: " ".join(one.consents) or NOTHING,
-    "limits": lambda one: (
-        "; ".join(f"{v} {_limit(limit)}" for v, limit in one.limits.items()) or NOTHING
-    ),
+    "born": lambda one: one.born or NOTHING,
+    "pregnant": lambda one: str(one.pregnant).lower(),
+    "limits": lambda one: _listed(one.limits, _limit),
+    "trends": lambda one: _listed(one.trends, _trend),
+    "prescriptions": lambda one: _listed(one.prescriptions, _prescription),
     "team": lambda one: "; ".join(_member(member) for member in one.team) or NOTHING,
 }
 DEVICE_CELLS: dict[str, Callable[[Device], object]] = {

@@ -25,6 +25,8 @@ CHOICES: dict[str, type[StrEnum]] = {
     "consents": Purpose,
     "formats": Format,
     "limits": Vital,
+    "trends": Vital,
+    "prescriptions": Vital,
     "vitals": Vital,
 }
 # What msgspec says, and what would be right. The one pattern in a registry file is that of a name.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,46 +14,23 @@ from alerts.episode import Episodes, Record
 from alerts.events import AlertEvent, Phase, State, alert_id
 from detectors.findings import Evidence, Finding, Judgement, Kind, Priority
 from ingest.readings import Vital
+from tests.unit.alerts.judgements import (
+    ARTEFACT,
+    MINUTE,
+    START,
+    at,
+    baseline,
+    brief,
+    judged,
+    news2,
+    opened,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from datetime import datetime
     from uuid import UUID
 
-START = datetime(2026, 11, 24, tzinfo=UTC)
-MINUTE = 60
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
-
-
-def at(second: float) -> datetime:
-    return START + timedelta(seconds=second)
-
-
-def news2(
-    priority: Priority = Priority.MEDIUM, vitals: Sequence[Vital] = (Vital.SPO2,), second: float = 0
-) -> Finding:
-    evidence = tuple(Evidence(vital, 1.0, at(second), "dev-1") for vital in vitals)
-    return Finding("news2", Kind.PHYSIOLOGICAL, priority, "news2/1", evidence)
-
-
-def baseline(vital: Vital = Vital.SPO2) -> Finding:
-    evidence = (Evidence(vital, 1.0, START, "dev-1"),)
-    return Finding(f"baseline.{vital}", Kind.ADVISORY, Priority.LOW, "baseline/1", evidence)
-
-
-def judged(second: float, *findings: Finding, rules: Sequence[str] = ("news2",)) -> Judgement:
-    named = frozenset({*rules, *(finding.rule for finding in findings)})
-    return Judgement(at(second), None, named, findings)
-
-
-def brief(events: Sequence[AlertEvent]) -> list[tuple[str, str]]:
-    return [(event.phase.value, event.finding.rule) for event in events]
-
-
-def opened() -> Episodes:
-    """Build a patient with a medium `news2` alert, open since START."""
-    episodes = Episodes("p-1")
-    assert brief(episodes.observe(judged(0, news2()))) == [("start", "news2")]
-    return episodes
 
 
 @pytest.mark.parametrize(
@@ -218,8 +194,22 @@ def test_the_wait_of_advice_does_not_run_while_an_alert_explains_it() -> None:
     assert [event.time for event in events] == [at(59), at(59 + 60)]
 
 
-RULES = ("news2", "limits.spo2", "baseline.spo2", "baseline.heart_rate")
+def test_late_judgements_never_open_an_alert_that_has_ended_once_more() -> None:
+    episodes = Episodes("p-1")
+    assert brief(episodes.observe(judged(0, baseline(), rules=[]))) == [("start", "baseline.spo2")]
+    events = episodes.observe(judged(-20, news2(), rules=[]))
+    assert brief(events) == [("start", "news2"), ("end", "baseline.spo2")]
+    lasting = msgspec.structs.replace(baseline(), since=at(-110))
+    elsewhere = news2(vitals=[Vital.HEART_RATE])
+    assert brief(episodes.observe(judged(-40, elsewhere, lasting, rules=[]))) == []
+    events = episodes.observe(judged(1, elsewhere, lasting, rules=[]))
+    assert brief(events) == [("start", "baseline.spo2")]
+    assert events[0].started == at(1)
+
+
+RULES = ("news2", "limits.spo2", "baseline.spo2", "baseline.heart_rate", ARTEFACT)
 KINDS = {rule: Kind.ADVISORY if "baseline" in rule else Kind.PHYSIOLOGICAL for rule in RULES}
+KINDS[ARTEFACT] = Kind.TECHNICAL
 vitals = st.lists(st.sampled_from([Vital.SPO2, Vital.HEART_RATE]), min_size=1, unique=True)
 
 
@@ -227,7 +217,7 @@ vitals = st.lists(st.sampled_from([Vital.SPO2, Vital.HEART_RATE]), min_size=1, u
 def judgements(draw: st.DrawFn) -> list[Judgement]:
     """Draw a patient's judgements: dense and sparse ones, some late, any mix of findings."""
     second, drawn = 0, []
-    for _ in range(draw(st.integers(1, 40))):
+    for _ in range(draw(st.integers(1, 25))):
         second += draw(st.sampled_from([-20, 0, 1, 5, 10, 31, 61, 400]))
         findings = [
             Finding(
@@ -236,6 +226,7 @@ def judgements(draw: st.DrawFn) -> list[Judgement]:
                 Priority.LOW if "baseline" in rule else draw(st.sampled_from(Priority)),
                 "any/1",
                 tuple(Evidence(v, 1.0, at(second), "dev-1") for v in draw(vitals)),
+                since=draw(st.sampled_from([None, at(second - 5), at(second - 120)])),
             )
             for rule in draw(st.lists(st.sampled_from(RULES), unique=True))
         ]
@@ -273,7 +264,7 @@ def test_the_laws_of_an_alert_s_life(sequence: list[Judgement]) -> None:
             assert any(KINDS[rule] is Kind.PHYSIOLOGICAL for rule in open_by_rule)
 
 
-@given(judgements(), st.integers(0, 40))
+@given(judgements(), st.integers(0, 25))
 def test_the_same_judgements_give_the_same_bytes_wherever_it_was_stored(
     sequence: list[Judgement], stop: int
 ) -> None:
@@ -310,3 +301,17 @@ def test_no_advice_is_open_beside_an_alert_that_explains_it(sequence: list[Judge
         for episode in open_now:
             if episode.finding.kind is Kind.ADVISORY:
                 assert speaks_of.isdisjoint(e.vital for e in episode.finding.evidence)
+
+
+@given(judgements())
+def test_nothing_is_opened_on_values_that_an_open_artefact_explains(
+    sequence: list[Judgement],
+) -> None:
+    episodes = Episodes("p-1")
+    for judgement in sequence:
+        started = [e for e in episodes.observe(judgement) if e.phase is Phase.START]
+        artefacts = episodes.snapshot().episodes.get(ARTEFACT)
+        wrong = {e.vital for e in artefacts.finding.evidence} if artefacts is not None else set()
+        for event in started:
+            if event.finding.kind is not Kind.TECHNICAL:
+                assert not {e.vital for e in event.finding.evidence} <= wrong

@@ -39,6 +39,7 @@ COUNTERS_AND_GAUGES = {
     "vigie_worker_backfill_last_commit_timestamp_seconds",
     "vigie_worker_last_commit_timestamp_seconds",
     "vigie_worker_dead_letters_total",
+    "vigie_worker_ticks_failed_total",
     "vigie_worker_alert_events_total",
     "vigie_worker_partitions_assigned",
     "vigie_identity_ends_timestamp_seconds",

@@ -1,245 +1,452 @@
-"""NEWS2 as the Royal College of Physicians printed it (2017, chart 1), edge by edge."""
+"""NEWS2 of one patient over time: what still counts, since when, and for whom there is none."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from math import inf
+from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from detectors.base import Sample
-from detectors.findings import Kind, Priority
-from detectors.news2 import CHART, News2Detector, score
-from ingest.readings import ACVPU, Vital
+from detectors.base import Moment, Sample
+from detectors.findings import Against, Kind, Pattern, Priority
+from detectors.news2 import News2Detector, Options
+from detectors.news2_chart import CHART, score
+from detectors.profiles.loading import SHIPPED
+from ingest.readings import Original, Vital
 from ingest.registry.entities import Patient, Profile
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from detectors.base import Score
+    from detectors.findings import Evidence, Finding
+
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
-WELL = {
-    Vital.RESPIRATORY_RATE: 15.0,
-    Vital.SPO2: 97.0,
-    Vital.SUPPLEMENTAL_OXYGEN: 0.0,
-    Vital.SYSTOLIC: 120.0,
-    Vital.HEART_RATE: 70.0,
-    Vital.TEMPERATURE: 37.0,
-    Vital.CONSCIOUSNESS: 0.0,
-}
+ADULT = Patient("p-1")
+EARLIER = NOON - timedelta(minutes=3)
+
+
+def made(**options: object) -> News2Detector:
+    return News2Detector(msgspec.convert(options, Options))
+
+
+def shown(
+    detector: News2Detector,
+    values: Mapping[Vital, float],
+    time: datetime = NOON,
+    settings: Patient = ADULT,
+    device: str = "dev-1",
+    opened: frozenset[str] = frozenset(),
+) -> Score | None:
+    """Score a moment and learn it, as the panel does; returns the score."""
+    samples = tuple(Sample(vital, values[vital]) for vital in sorted(values))
+    moment = Moment(time, time.timestamp(), device, samples, open=opened)
+    scores = detector.score(settings, moment, {})
+    detector.learn(settings, moment, scores)
+    return scores[0] if scores else None
+
+
+def found(one: Score | None) -> Finding:
+    assert one is not None
+    assert one.finding is not None
+    return one.finding
+
+
+def total(one: Score | None) -> float:
+    assert one is not None
+    return one.value
 
 
 @pytest.mark.parametrize(
-    ("vital", "value", "points"),
+    ("profile", "vital", "hours"),
     [
-        *((Vital.RESPIRATORY_RATE, v, 3) for v in (0, 8, 25, 60)),
-        *((Vital.RESPIRATORY_RATE, v, 1) for v in (8.5, 9, 11)),
-        *((Vital.RESPIRATORY_RATE, v, 0) for v in (11.5, 12, 20)),
-        *((Vital.RESPIRATORY_RATE, v, 2) for v in (20.5, 21, 24)),
-        (Vital.RESPIRATORY_RATE, 24.5, 3),
-        *((Vital.SPO2, v, 3) for v in (0, 91)),
-        *((Vital.SPO2, v, 2) for v in (91.5, 92, 93)),
-        *((Vital.SPO2, v, 1) for v in (93.5, 94, 95)),
-        *((Vital.SPO2, v, 0) for v in (95.5, 96, 100)),
-        *((Vital.SYSTOLIC, v, 3) for v in (0, 90, 219.5, 220, 300)),
-        *((Vital.SYSTOLIC, v, 2) for v in (90.5, 91, 100)),
-        *((Vital.SYSTOLIC, v, 1) for v in (100.5, 101, 110)),
-        *((Vital.SYSTOLIC, v, 0) for v in (110.5, 111, 219)),
-        *((Vital.HEART_RATE, v, 3) for v in (0, 40, 130.5, 131, 250)),
-        *((Vital.HEART_RATE, v, 1) for v in (40.5, 41, 50, 90.5, 91, 110)),
-        *((Vital.HEART_RATE, v, 0) for v in (50.5, 51, 90)),
-        *((Vital.HEART_RATE, v, 2) for v in (110.5, 111, 130)),
-        *((Vital.TEMPERATURE, v, 3) for v in (30, 35.0, 35.04)),
-        *((Vital.TEMPERATURE, v, 1) for v in (35.06, 35.1, 36.0, 36.04, 38.06, 38.1, 39.0, 39.04)),
-        *((Vital.TEMPERATURE, v, 0) for v in (36.06, 36.1, 38.0, 38.04)),
-        *((Vital.TEMPERATURE, v, 2) for v in (39.06, 39.1, 42)),
-        *((Vital.CONSCIOUSNESS, ACVPU.index(letter), 3) for letter in "CVPU"),
-        (Vital.CONSCIOUSNESS, ACVPU.index("A"), 0),
-        (Vital.SUPPLEMENTAL_OXYGEN, 1, 2),
-        (Vital.SUPPLEMENTAL_OXYGEN, 0, 0),
+        (Profile.ICU, Vital.SPO2, 1),
+        (Profile.ICU, Vital.TEMPERATURE, 4),
+        (Profile.WARD, Vital.SPO2, 12),
+        (Profile.HOME_HEART, Vital.SPO2, 24),
+        (Profile.HOME_RESPIRATORY, Vital.SPO2, 24),
+        (Profile.HOME_RESPIRATORY, Vital.SUPPLEMENTAL_OXYGEN, 168),
+        (Profile.WEARABLE, Vital.SPO2, 24),
     ],
 )
-def test_each_band_gives_its_points(vital: Vital, value: float, points: int) -> None:
-    assert score(WELL | {vital: float(value)}).total == points
-    assert score({vital: float(value)}).points == ((vital, points),)
-
-
-@pytest.mark.parametrize(
-    ("value", "on_air", "on_oxygen"),
-    [
-        *((v, 3, 3) for v in (70, 83)),
-        *((v, 2, 2) for v in (83.5, 84, 85)),
-        *((v, 1, 1) for v in (85.5, 86, 87)),
-        *((v, 0, 0) for v in (87.5, 88, 92)),
-        *((v, 0, 1) for v in (92.5, 93, 94)),
-        *((v, 0, 2) for v in (94.5, 95, 96)),
-        *((v, 0, 3) for v in (96.5, 97, 100)),
-    ],
-)
-def test_scale_2_asks_whether_oxygen_is_given(value: float, on_air: int, on_oxygen: int) -> None:
-    air = WELL | {Vital.SPO2: float(value)}
-    assert score(air, scale=2).total == on_air
-    assert score(air | {Vital.SUPPLEMENTAL_OXYGEN: 1.0}, scale=2).total == 2 + on_oxygen
-
-
-@pytest.mark.parametrize(
-    ("oxygen", "expected"),
-    [
-        pytest.param({Vital.OXYGEN_FLOW: 2.0}, (Vital.OXYGEN_FLOW, 2), id="a flow is oxygen"),
-        pytest.param({Vital.OXYGEN_FLOW: 0.0}, (Vital.OXYGEN_FLOW, 0), id="no flow is air"),
-        pytest.param(
-            {Vital.OXYGEN_FLOW: 2.0, Vital.SUPPLEMENTAL_OXYGEN: 0.0},
-            (Vital.OXYGEN_FLOW, 2),
-            id="either of the two is enough",
-        ),
-        pytest.param(
-            {Vital.OXYGEN_FLOW: 0.0, Vital.SUPPLEMENTAL_OXYGEN: 1.0},
-            (Vital.SUPPLEMENTAL_OXYGEN, 2),
-            id="either of the two is enough, the other way",
-        ),
-    ],
-)
-def test_when_a_patient_is_on_oxygen(
-    oxygen: dict[Vital, float], expected: tuple[Vital, int]
+def test_a_value_older_than_its_validity_is_missing(
+    profile: Profile, vital: Vital, hours: int
 ) -> None:
-    assert score(oxygen).points == (expected,)
-    assert Vital.SUPPLEMENTAL_OXYGEN not in score(oxygen).missing
-
-
-def test_the_worst_total_is_20() -> None:
-    worst = {
-        Vital.RESPIRATORY_RATE: 30.0,
-        Vital.SPO2: 80.0,
-        Vital.SUPPLEMENTAL_OXYGEN: 1.0,
-        Vital.SYSTOLIC: 80.0,
-        Vital.HEART_RATE: 140.0,
-        Vital.TEMPERATURE: 34.0,
-        Vital.CONSCIOUSNESS: 4.0,
-    }
-    assert score(worst).total == 20
-
-
-def test_nothing_known_is_unknown_and_not_zero() -> None:
-    nothing = score({})
-    assert nothing.total is None
-    assert nothing.missing == CHART
-    assert nothing.priority is None
-
-
-def test_what_is_missing_is_named_in_the_order_of_the_chart() -> None:
-    known = {Vital.TEMPERATURE: 39.5, Vital.SPO2: 95.0}
-    assert score(known).total == 3
-    assert score(known).missing == tuple(v for v in CHART if v not in known)
-
-
-def test_a_pulse_from_the_finger_stands_in_for_the_heart_rate_only_when_that_is_missing() -> None:
-    pulse = {Vital.PULSE_RATE: 135.0}
-    assert score(pulse).points == ((Vital.PULSE_RATE, 3),)
-    assert Vital.HEART_RATE not in score(pulse).missing
-    assert score(pulse | {Vital.HEART_RATE: 70.0}).total == 0
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        pytest.param({}, None, id="well: nobody"),
-        pytest.param({Vital.SPO2: 93.0, Vital.RESPIRATORY_RATE: 22.0}, None, id="4: nobody"),
-        pytest.param({Vital.SPO2: 91.0}, Priority.MEDIUM, id="3 by one vital: medium"),
-        pytest.param(
-            {Vital.SPO2: 93.0, Vital.RESPIRATORY_RATE: 22.0, Vital.HEART_RATE: 100.0},
-            Priority.MEDIUM,
-            id="5: medium",
-        ),
-        pytest.param(
-            {Vital.SPO2: 93.0, Vital.RESPIRATORY_RATE: 22.0, Vital.HEART_RATE: 120.0},
-            Priority.MEDIUM,
-            id="6: medium",
-        ),
-        pytest.param(
-            {Vital.SPO2: 91.0, Vital.RESPIRATORY_RATE: 22.0, Vital.HEART_RATE: 120.0},
-            Priority.HIGH,
-            id="7: high",
-        ),
-    ],
-)
-def test_how_soon_a_human_must_look(values: dict[Vital, float], expected: Priority | None) -> None:
-    assert score(WELL | values).priority is expected
-
-
-def told(*samples: tuple[Vital, float, datetime]) -> News2Detector:
-    detector = News2Detector()
-    for vital, value, time in samples:
-        detector.learn(Sample(vital, value, time, "dev-1"))
-    return detector
-
-
-@pytest.mark.parametrize(
-    ("profile", "hours"),
-    [
-        (Profile.ICU, 1),
-        (Profile.WARD, 12),
-        (Profile.HOME_HEART, 24),
-        (Profile.HOME_RESPIRATORY, 24),
-        (Profile.WEARABLE, 24),
-    ],
-)
-def test_a_value_older_than_its_validity_is_missing(profile: Profile, hours: int) -> None:
-    settings = Patient("p-1", profile=profile)
+    options = SHIPPED[profile].options("news2")
+    ill = {Vital.SPO2: 90.0, Vital.TEMPERATURE: 39.5, Vital.SUPPLEMENTAL_OXYGEN: 1.0}
     then = NOON - timedelta(hours=hours)
-    valid = told((Vital.SPO2, 90.0, then), (Vital.HEART_RATE, 70.0, NOON))
-    assert valid.judge(settings)[0].total == 3
-    late = NOON + timedelta(seconds=1)
-    void = told((Vital.SPO2, 90.0, then), (Vital.HEART_RATE, 70.0, late))
-    news2, finding = void.judge(settings)
-    assert news2.total == 0
-    assert Vital.SPO2 in news2.missing
-    assert finding is None
+    for late, points in ((timedelta(0), True), (timedelta(seconds=1), False)):
+        detector = News2Detector(options)
+        shown(detector, {vital: ill[vital]}, then)
+        one = shown(detector, {Vital.HEART_RATE: 70.0}, NOON + late)
+        assert (total(one) > 0) is points
+        assert one is not None
+        assert (vital not in one.missing) is points
+
+
+def test_unlimited_validity_carries_a_value_forward_for_ever() -> None:
+    detector = made(validity_hours=inf)
+    shown(detector, {Vital.SPO2: 90.0}, NOON - timedelta(days=4000))
+    assert total(shown(detector, {Vital.HEART_RATE: 70.0})) == 3
+
+
+def test_validity_of_a_vital_goes_before_the_profile_s() -> None:
+    detector = made(validity_hours=1, validity_hours_of={"temperature": 8})
+    shown(detector, {Vital.SPO2: 90.0, Vital.TEMPERATURE: 39.5}, NOON - timedelta(hours=2))
+    one = shown(detector, {Vital.HEART_RATE: 70.0})
+    assert total(one) == 2
+    assert one is not None
+    assert Vital.SPO2 in one.missing
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param({"validity_hours": 0}, id="no time at all"),
+        pytest.param({"validity_hours_of": {"spo2": -1}}, id="less than none"),
+        pytest.param({"validity_hours_of": {"weight": 24}}, id="not a parameter of NEWS2"),
+    ],
+)
+def test_a_validity_that_means_nothing_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises((msgspec.ValidationError, ValueError)):
+        made(**wrong)
+
+
+def test_there_is_a_score_whenever_anything_is_known_whatever_came() -> None:
+    detector = made()
+    assert shown(detector, {Vital.WEIGHT: 80.0}) is None, "nothing is known"
+    shown(detector, {Vital.SPO2: 93.0})
+    assert total(shown(detector, {Vital.WEIGHT: 80.0}, NOON + timedelta(hours=1))) == 2
+    assert shown(detector, {Vital.WEIGHT: 80.0}, NOON + timedelta(hours=13)) is None
 
 
 def test_an_older_value_does_not_replace_a_newer_one() -> None:
-    detector = told((Vital.SPO2, 97.0, NOON), (Vital.SPO2, 85.0, NOON - timedelta(minutes=1)))
-    assert detector.judge(Patient("p-1"))[0].total == 0
+    detector = made()
+    shown(detector, {Vital.SPO2: 97.0})
+    assert total(shown(detector, {Vital.SPO2: 85.0}, EARLIER, device="dev-2")) == 0
+
+
+def test_scoring_one_moment_leaves_nothing_for_another() -> None:
+    detector = made(validity_hours=1)
+    shown(detector, {Vital.SPO2: 90.0}, NOON - timedelta(hours=1))
+    late = NOON + timedelta(seconds=1)
+    only_scored = Moment(late, late.timestamp(), "dev-1", (Sample("spo2", 97.0),))
+    detector.score(ADULT, only_scored, {})
+    assert total(shown(detector, {Vital.HEART_RATE: 70.0}, NOON)) == 3
+    assert total(shown(detector, {Vital.HEART_RATE: 70.0}, late)) == 0
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "points"),
+    [
+        pytest.param(
+            {Vital.SUPPLEMENTAL_OXYGEN: 1.0}, {Vital.OXYGEN_FLOW: 0.0}, 0, id="the tap was shut"
+        ),
+        pytest.param(
+            {Vital.OXYGEN_FLOW: 3.0}, {Vital.SUPPLEMENTAL_OXYGEN: 0.0}, 0, id="said to be off"
+        ),
+        pytest.param(
+            {Vital.SUPPLEMENTAL_OXYGEN: 0.0}, {Vital.OXYGEN_FLOW: 2.0}, 2, id="the tap was opened"
+        ),
+        pytest.param(
+            {Vital.OXYGEN_FLOW: 0.0}, {Vital.SUPPLEMENTAL_OXYGEN: 1.0}, 2, id="said to be on"
+        ),
+    ],
+)
+def test_the_newer_statement_about_oxygen_holds(
+    first: dict[Vital, float], then: dict[Vital, float], points: int
+) -> None:
+    detector = made()
+    shown(detector, first, EARLIER)
+    assert total(shown(detector, then)) == points
+
+
+def test_a_statement_about_oxygen_that_is_void_gives_way_to_an_older_valid_one() -> None:
+    detector = made(validity_hours_of={"oxygen_flow": 1})
+    shown(detector, {Vital.SUPPLEMENTAL_OXYGEN: 1.0}, NOON - timedelta(hours=3))
+    shown(detector, {Vital.OXYGEN_FLOW: 0.0}, NOON - timedelta(hours=2))
+    assert total(shown(detector, {Vital.HEART_RATE: 70.0})) == 2
+
+
+def test_scale_2_is_used_only_where_the_patient_s_settings_say_so() -> None:
+    detector = made()
+    assert total(shown(detector, {Vital.SPO2: 90.0})) == 3
+    scale_2 = Patient("p-1", spo2_scale=2)
+    assert total(shown(detector, {Vital.SPO2: 90.0}, settings=scale_2)) == 0
+    oxygen = {Vital.SPO2: 97.0, Vital.OXYGEN_FLOW: 2.0}
+    assert total(shown(detector, oxygen, settings=scale_2)) == 5
+    assert total(shown(detector, {Vital.OXYGEN_FLOW: 2.0})) == 2, "and not for longer"
 
 
 def test_the_finding_rests_on_what_gave_points() -> None:
-    earlier = NOON - timedelta(minutes=3)
-    detector = told(
-        (Vital.SPO2, 90.0, NOON),
-        (Vital.HEART_RATE, 100.0, earlier),
-        (Vital.TEMPERATURE, 37.0, NOON),
-    )
-    _, finding = detector.judge(Patient("p-1"))
-    assert finding is not None
+    detector = made()
+    shown(detector, {Vital.HEART_RATE: 100.0}, EARLIER)
+    values = {Vital.SPO2: 90.0, Vital.TEMPERATURE: 37.0}
+    finding = found(shown(detector, values))
     assert (finding.rule, finding.kind, finding.score) == ("news2", Kind.PHYSIOLOGICAL, 4.0)
     rests_on = [(e.vital, e.value, e.time, e.points) for e in finding.evidence]
-    assert rests_on == [(Vital.SPO2, 90.0, NOON, 3), (Vital.HEART_RATE, 100.0, earlier, 1)]
-    assert (
-        finding.missing
-        == score({Vital.SPO2: 90, Vital.HEART_RATE: 100, Vital.TEMPERATURE: 37}).missing
-    )
+    assert rests_on == [(Vital.SPO2, 90.0, NOON, 3), (Vital.HEART_RATE, 100.0, EARLIER, 1)]
+    assert finding.missing == score(values | {Vital.HEART_RATE: 100.0}).missing
+    assert (finding.against, finding.pattern) == (Against.CHART, Pattern.BELOW)
+
+
+@pytest.mark.parametrize(
+    ("values", "pattern"),
+    [
+        ({Vital.TEMPERATURE: 39.5, Vital.HEART_RATE: 120.0, Vital.SPO2: 95.0}, Pattern.TOGETHER),
+        ({Vital.SPO2: 88.0}, Pattern.BELOW),
+        ({Vital.RESPIRATORY_RATE: 30.0}, Pattern.ABOVE),
+        ({Vital.CONSCIOUSNESS: 2.0}, Pattern.ABOVE),
+    ],
+)
+def test_the_pattern_tells_one_red_parameter_from_several_together(
+    values: dict[Vital, float], pattern: Pattern
+) -> None:
+    assert found(shown(made(), values)).pattern is pattern
+
+
+def test_since_is_when_the_present_priority_was_first_reached() -> None:
+    detector = made()
+    told: list[tuple[Priority | None, datetime | None]] = []
+    for minute, values in enumerate(
+        [
+            {Vital.SPO2: 96.0},
+            {Vital.SPO2: 91.0},  # 3 in one parameter
+            {Vital.RESPIRATORY_RATE: 22.0},  # 5
+            {Vital.HEART_RATE: 120.0},  # 7
+            {Vital.TEMPERATURE: 39.5},  # 9
+            {Vital.RESPIRATORY_RATE: 16.0, Vital.TEMPERATURE: 37.0},  # 5
+            {Vital.SPO2: 96.0},  # 2
+            {Vital.SPO2: 91.0},  # 5
+        ]
+    ):
+        one = shown(detector, values, NOON + timedelta(minutes=minute))
+        assert one is not None
+        told.append((one.finding.priority if one.finding else None, one.since))
+    minutes = [None if at is None else (at - NOON) / timedelta(minutes=1) for _, at in told]
+    assert minutes == [None, 1, 1, 3, 3, 1, None, 7]
+    assert [level for level, _ in told][3:6] == [Priority.HIGH, Priority.HIGH, Priority.MEDIUM]
 
 
 def test_diastolic_goes_with_a_systolic_of_the_same_moment_only() -> None:
-    together = told((Vital.SYSTOLIC, 85.0, NOON), (Vital.DIASTOLIC, 50.0, NOON))
-    _, finding = together.judge(Patient("p-1"))
-    assert finding is not None
+    finding = found(shown(made(), {Vital.SYSTOLIC: 85.0, Vital.DIASTOLIC: 50.0}))
     assert [(e.vital, e.points) for e in finding.evidence] == [
         (Vital.SYSTOLIC, 3),
         (Vital.DIASTOLIC, None),
     ]
-    apart = told((Vital.SYSTOLIC, 85.0, NOON), (Vital.DIASTOLIC, 50.0, NOON - timedelta(seconds=9)))
-    _, finding = apart.judge(Patient("p-1"))
-    assert finding is not None
+    detector = made()
+    shown(detector, {Vital.DIASTOLIC: 50.0}, EARLIER)
+    finding = found(shown(detector, {Vital.SYSTOLIC: 85.0}))
     assert [e.vital for e in finding.evidence] == [Vital.SYSTOLIC]
 
 
-def test_scale_2_is_used_only_where_the_patient_s_settings_say_so() -> None:
-    detector = told((Vital.SPO2, 90.0, NOON))
-    assert detector.judge(Patient("p-1"))[0].total == 3
-    assert detector.judge(Patient("p-1", spo2_scale=2))[0].total == 0
-
-
 def test_the_evidence_says_what_was_expected_on_the_patient_s_scale() -> None:
-    moment = datetime(2026, 11, 24, 3, tzinfo=UTC)
-    detector = told((Vital.SPO2, 82.0, moment), (Vital.CONSCIOUSNESS, 1.0, moment))
     for scale, expected in ((1, (96.0, None)), (2, (88.0, 92.0))):
-        _, finding = detector.judge(Patient("p-1", spo2_scale=scale))
-        assert finding is not None
+        values = {Vital.SPO2: 82.0, Vital.CONSCIOUSNESS: 1.0}
+        finding = found(shown(made(), values, settings=Patient("p-1", spo2_scale=scale)))
         saturation, consciousness = finding.evidence
         assert (saturation.low, saturation.high) == expected
         assert (consciousness.low, consciousness.high) == (None, None)
+
+
+def evidence(detector: News2Detector, sample: Sample, device: str, time: datetime) -> Evidence:
+    moment = Moment(time, time.timestamp(), device, (sample,))
+    scores = detector.score(ADULT, moment, {})
+    detector.learn(ADULT, moment, scores)
+    return {one.vital: one for one in found(scores[0]).evidence}[sample.vital]
+
+
+def test_the_evidence_keeps_device_and_original_of_each_value_for_as_long_as_it_counts() -> None:
+    detector = made()
+    fever = Sample(Vital.TEMPERATURE, 39.4, 0, Original(103.0, "[degF]"))
+    shown(detector, {Vital.SPO2: 90.0}, device="oximeter")
+    one = evidence(detector, fever, "thermometer", NOON)
+    assert (one.device, one.original) == ("thermometer", Original(103.0, "[degF]"))
+    finding = found(shown(detector, {Vital.HEART_RATE: 70.0}, device="watch"))
+    assert [(e.device, e.original) for e in finding.evidence] == [
+        ("oximeter", None),
+        ("thermometer", Original(103.0, "[degF]")),
+    ]
+    one = evidence(detector, Sample(Vital.TEMPERATURE, 39.3), "thermometer", NOON)
+    assert one.original is None
+
+
+def test_devices_that_come_and_go_take_no_more_room() -> None:
+    detector = made()
+    for n in range(40):
+        time = NOON + timedelta(seconds=n)
+        finding = found(shown(detector, {Vital.SPO2: 85.0}, time, device=f"dev-{n}"))
+        assert finding.evidence[0].device == f"dev-{n}"
+    assert len(msgspec.msgpack.encode(detector.snapshot())) < 90
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param(Patient("p-1", pregnant=True), id="pregnant"),
+        pytest.param(Patient("p-1", born=2020), id="a child"),
+        pytest.param(Patient("p-1", born=2010), id="in the year of the 16th birthday"),
+    ],
+)
+def test_there_is_no_news2_for_children_and_in_pregnancy(settings: Patient) -> None:
+    detector = made()
+    assert shown(detector, {Vital.SPO2: 80.0}, settings=settings) is None
+
+
+def test_there_is_news2_from_the_year_after_the_16th_birthday_on() -> None:
+    assert total(shown(made(), {Vital.SPO2: 80.0}, settings=Patient("p-1", born=2009))) == 3
+
+
+def test_an_alert_that_was_open_ends_when_news2_no_longer_applies() -> None:
+    detector = made()
+    found(shown(detector, {Vital.SPO2: 80.0}))
+    one = shown(
+        detector,
+        {Vital.SPO2: 80.0},
+        settings=Patient("p-1", pregnant=True),
+        opened=frozenset({"news2"}),
+    )
+    assert one is not None
+    assert one.finding is None
+    assert one.missing == CHART
+
+
+FINE, ILL = 96.0, 91.0
+HELD = 30
+
+
+def called(
+    told: list[tuple[float, float]], hold: float = HELD, opened: frozenset[str] = frozenset()
+) -> list[float]:
+    """Say at which seconds a human is called, of (second, saturation)."""
+    detector = made(hold_seconds=hold)
+    seconds = []
+    for second, value in told:
+        time = NOON + timedelta(seconds=second)
+        one = shown(detector, {Vital.SPO2: value}, time, opened=opened)
+        assert one is not None
+        assert (one.since is not None) is (value == ILL), "it is scored, held or not"
+        if one.finding is not None:
+            seconds.append(second)
+    return seconds
+
+
+def every_second(first: int, last: int, value: float) -> list[tuple[float, float]]:
+    return [(float(second), value) for second in range(first, last)]
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        pytest.param(
+            [*every_second(0, 10, FINE), *every_second(10, 43, ILL)],
+            [40.0, 41.0, 42.0],
+            id="a monitor: once it has lasted",
+        ),
+        pytest.param(
+            [*every_second(0, 10, FINE), *every_second(10, 39, ILL), *every_second(39, 50, FINE)],
+            [],
+            id="a cough: not at all",
+        ),
+        pytest.param(
+            [
+                *every_second(0, 10, FINE),
+                *every_second(10, 39, ILL),
+                (39.0, FINE),
+                *every_second(40, 72, ILL),
+            ],
+            [70.0, 71.0],
+            id="a dip below begins it anew",
+        ),
+        pytest.param(
+            [(0.0, FINE), (HELD + 60.0, ILL), (2 * HELD + 120.0, ILL)],
+            [90.0, 180.0],
+            id="a nurse's rounds: at once",
+        ),
+        pytest.param(
+            [(0.0, ILL), (1.0, ILL), (2.0, ILL), (30.0, ILL)],
+            [0.0, 30.0],
+            id="the very first: at once, for more may not come",
+        ),
+        pytest.param(
+            [(0.0, FINE), (60.0, ILL), (120.0, ILL)],
+            [120.0],
+            id="once a minute is still a monitor",
+        ),
+    ],
+)
+def test_where_values_come_often_a_human_is_called_once_it_has_lasted(
+    told: list[tuple[float, float]], expected: list[float]
+) -> None:
+    assert called(told) == expected
+    assert called(told, 0) == [second for second, value in told if value == ILL]
+
+
+def test_an_open_alert_goes_on_and_escalates_without_being_held() -> None:
+    told = [*every_second(0, 10, FINE), *every_second(10, 13, ILL)]
+    assert called(told, opened=frozenset({"news2"})) == [10.0, 11.0, 12.0]
+
+
+def test_a_device_whose_clock_is_behind_is_held_no_longer_for_that() -> None:
+    detector = made(hold_seconds=HELD)
+    shown(detector, {Vital.HEART_RATE: 70.0}, NOON)
+    finding = []
+    for second in range(1, 40):
+        time = NOON + timedelta(seconds=second)
+        shown(detector, {Vital.HEART_RATE: 70.0}, time)
+        one = shown(detector, {Vital.SPO2: ILL}, time - timedelta(seconds=50), device="behind")
+        finding.append(one is not None and one.finding is not None)
+    assert finding[-1]
+    assert True in finding[:HELD]
+
+
+def test_being_held_survives_a_restart() -> None:
+    detector = made(hold_seconds=HELD)
+    for second in range(40):
+        value = FINE if second < 10 else ILL
+        time = NOON + timedelta(seconds=second)
+        one = shown(detector, {Vital.SPO2: value}, time)
+        assert one is not None
+        assert one.finding is None
+        state = msgspec.msgpack.encode(detector.snapshot())
+        again = msgspec.msgpack.decode(state, type=News2Detector.state_type)
+        detector = News2Detector(Options(hold_seconds=HELD), again)
+    finding = found(shown(detector, {Vital.SPO2: ILL}, NOON + timedelta(seconds=40)))
+    assert finding.since == NOON + timedelta(seconds=10)
+
+
+moments = st.lists(
+    st.tuples(
+        st.integers(0, 40),
+        st.sampled_from(["dev-1", "dev-2"]),
+        st.dictionaries(
+            st.sampled_from([*CHART, Vital.PULSE_RATE, Vital.WEIGHT]),
+            st.sampled_from([0.0, 1.0, 35.5, 85.0, 96.0, 125.0]),
+            max_size=4,
+        ),
+    ),
+    max_size=12,
+)
+
+
+@given(moments)
+def test_it_is_the_chart_over_the_newest_valid_values_in_any_order_of_time(
+    told: list[tuple[int, str, dict[Vital, float]]],
+) -> None:
+    detector, newest, now = made(), dict[Vital, tuple[int, float]](), -1
+    for hour, device, values in told:
+        one = shown(detector, values, NOON + timedelta(hours=hour), device=device)
+        now = max(now, hour)
+        for vital, value in values.items():
+            if vital not in newest or hour >= newest[vital][0]:
+                newest[vital] = hour, value
+        valid = {vital: value for vital, (at, value) in newest.items() if now - at <= 12}
+        expected = score(valid)
+        assert (None if one is None else one.value) == expected.total
+        if one is not None:
+            assert one.missing == expected.missing
+            assert (one.finding and one.finding.priority) == expected.priority

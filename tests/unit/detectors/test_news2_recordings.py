@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from detectors.news2 import score
+from detectors.news2_chart import score
 from ingest.readings import Vital
 
 # Rows by total 0 to 14: SpO2 scale 1, on air, alert, what is missing gives no points.

@@ -11,8 +11,11 @@ from ingest.codec import Bundle, Message, Tick, encode
 from ingest.readings import Instant, Vital
 from ingest.registry.memory import Registry
 from streams.batch import Context, Progress, Record
+from streams.state import Stored
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ingest.registry.entities import Patient
 
 START = datetime(2026, 11, 24, 3, tzinfo=UTC)
@@ -35,9 +38,14 @@ def bundle(offset: int, *messages: Message, partition: int = 0) -> Record:
     return Record(partition, offset, encode(Bundle("gateway", messages)))
 
 
-def tick(offset: int, revision: int = 0, seconds: float = 0) -> Record:
+def tick(offset: int, revision: int = 0, seconds: float = 0, partition: int = 0) -> Record:
     """Build a tick."""
-    return Record(0, offset, encode(Tick("gateway", moment(seconds), revision)))
+    return Record(partition, offset, encode(Tick("gateway", moment(seconds), revision)))
+
+
+def stored(states: Mapping[str, bytes] | None = None) -> dict[str, Stored]:
+    """Say what the database holds of watches that are never asked."""
+    return {patient: Stored(state) for patient, state in (states or {}).items()}
 
 
 def progress(next_offset: int = 0, revision: int = 0) -> Progress:
@@ -59,9 +67,11 @@ class Counting(Watch):
         super().__init__(patient)
         self.seen = 0
 
-    def observe(self, settings: Patient, device: str, instant: Instant) -> Outcome:
+    def observe(
+        self, settings: Patient, device: str, instant: Instant, fed: float = 0.0
+    ) -> Outcome:
         """Count, then fail where a fault is simulated: too late to be undone by itself."""
-        del device
+        del device, fed
         self.seen += 1
         if instant.values.get(Vital.HEART_RATE) == 13:
             raise ZeroDivisionError(instant)

@@ -12,11 +12,20 @@ from ingest.registry.memory import Registry
 from streams.batch import KEPT_BYTES, Record, apply
 from streams.errors import OffsetGap, RegistryBehind
 from streams.state import Watches
-from tests.unit.streams.log import Counting, bundle, context, message, moment, progress, tick
+from tests.unit.streams.log import (
+    Counting,
+    bundle,
+    context,
+    message,
+    moment,
+    progress,
+    stored,
+    tick,
+)
 
 
 def watches(next_offset: int = 0, states: dict[str, bytes] | None = None) -> Watches:
-    return Watches(next_offset, states or {}, Counting)
+    return Watches(next_offset, stored(states), Counting)
 
 
 def test_messages_are_kept_in_order_and_the_place_moves_behind_the_last_record() -> None:
@@ -26,7 +35,7 @@ def test_messages_are_kept_in_order_and_the_place_moves_behind_the_last_record()
     assert work.received == 3
     assert work.after.next_offset == 7
     assert [a.time for _, a in work.assessments] == [moment(1), moment(2)]
-    assert work.snapshots == {"p-1": b"2"}
+    assert work.snapshots == stored({"p-1": b"2"})
 
 
 def test_records_that_were_applied_before_are_skipped() -> None:
@@ -130,7 +139,9 @@ def test_a_detector_that_raises_costs_its_message_an_assessment_and_nothing_else
     assert rejected.refused[0].reason is Refusal.DETECTOR_FAILED
     assert (rejected.device, rejected.seq) == ("d-1", 2)
     assert msgspec.json.decode(rejected.payload, type=Message) == bad
-    assert work.snapshots == {"p-1": b"12", "p-2": b"1"}, "the watch never saw the bad message"
+    assert work.snapshots == stored({"p-1": b"12", "p-2": b"1"}), (
+        "the watch never saw the bad message"
+    )
 
 
 def test_a_tick_moves_time_and_revision_forward_and_never_back() -> None:

@@ -15,7 +15,16 @@ from ingest.registry.memory import Registry
 from streams import consent
 from streams.batch import Record, Work, apply
 from streams.state import Watches
-from tests.unit.streams.log import Counting, bundle, context, message, moment, progress, tick
+from tests.unit.streams.log import (
+    Counting,
+    bundle,
+    context,
+    message,
+    moment,
+    progress,
+    stored,
+    tick,
+)
 
 AGREES = Patient("p-1")
 NO_COLLECT = Patient("p-1", consents=(Purpose.MONITOR, Purpose.SHARE))
@@ -144,17 +153,17 @@ def test_a_withdrawal_ends_open_alerts_and_forgets_the_patient_though_nothing_co
 
 
 def test_who_agrees_again_is_watched_anew() -> None:
-    watches, known = Watches(0, {"p-1": b"10"}, Counting), registry(NO_MONITOR)
+    watches, known = Watches(0, stored({"p-1": b"10"}), Counting), registry(NO_MONITOR)
     work = apply(progress(), [bundle(0, message(1))], watches, context(known))
     watches.commit(1, work.snapshots)
     known.apply(1, key(AGREES), AGREES)
     work = apply(progress(1), [bundle(1, message(2))], watches, context(known))
-    assert work.snapshots == {"p-1": b"1"}
+    assert work.snapshots == stored({"p-1": b"1"})
     assert work.unwatched == []
 
 
 def test_a_batch_of_nothing_new_ends_nothing_as_nothing_of_it_would_be_written() -> None:
-    watches = Watches(5, {"p-1": b"10"}, Counting)
+    watches = Watches(5, stored({"p-1": b"10"}), Counting)
     work = apply(progress(5), [bundle(3, message())], watches, context(registry(NO_MONITOR)))
     assert work.unwatched == []
     assert watches.patients() == ["p-1"]

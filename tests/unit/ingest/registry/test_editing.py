@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from ingest.readings import Vital
-from ingest.registry import audit, editing, store
+from ingest.registry import audit, editing, rules, store
 from ingest.registry.entities import (
     Assignment,
     Device,
@@ -17,7 +17,9 @@ from ingest.registry.entities import (
     Listing,
     Model,
     Patient,
+    Prescription,
     Profile,
+    Trend,
     key,
 )
 
@@ -43,10 +45,37 @@ def test_a_device_that_nobody_wears_cannot_be_released() -> None:
 
 
 def test_a_limit_is_set_and_taken_away_and_the_others_stay() -> None:
-    set_ = editing.limited(KNOWN, "p", Vital.HEART_RATE, 50, None)
+    set_ = editing.limited(KNOWN, "p", Vital.HEART_RATE, Limit(low=50))
     assert set_.limits == {Vital.SPO2: Limit(low=88), Vital.HEART_RATE: Limit(low=50)}
     assert set_.physician == "dr@x.example"
-    assert editing.limited(KNOWN, "p", Vital.SPO2, None, None).limits == {}
+    assert editing.limited(KNOWN, "p", Vital.SPO2, None).limits == {}
+
+
+def test_a_trend_and_a_prescription_are_set_and_taken_back() -> None:
+    set_ = editing.trended(KNOWN, "p", Vital.WEIGHT, Trend(3, rise=2))
+    assert set_.trends == {Vital.WEIGHT: Trend(3, rise=2)}
+    assert editing.trended({key(set_): set_}, "p", Vital.WEIGHT, None).trends == {}
+    told = editing.prescribed(KNOWN, "p", Vital.GLUCOSE, Prescription(8))
+    assert told.prescriptions == {Vital.GLUCOSE: Prescription(8, 12)}
+    assert editing.prescribed({key(told): told}, "p", Vital.GLUCOSE, None) == PATIENT
+    with pytest.raises(store.RegistryRefused, match="glucose is not prescribed"):
+        editing.prescribed(KNOWN, "p", Vital.GLUCOSE, None)
+
+
+def test_the_daily_weight_in_heart_failure_can_be_made_stricter_and_not_taken_away() -> None:
+    heart = Patient("h", Profile.HOME_HEART)
+    with pytest.raises(store.RegistryRefused, match="cannot be switched off"):
+        editing.prescribed({key(heart): heart}, "h", Vital.WEIGHT, None)
+    stricter = editing.prescribed({key(heart): heart}, "h", Vital.WEIGHT, Prescription(12, 2))
+    assert not [*rules.faults(stricter)]
+    assert editing.prescribed({key(stricter): stricter}, "h", Vital.WEIGHT, None) == heart
+
+
+def test_what_news2_must_know_is_set_and_what_is_not_told_stays() -> None:
+    scored = editing.scored(KNOWN, "p", scale=2, born=None, pregnant=None)
+    assert (scored.spo2_scale, scored.born, scored.pregnant) == (2, None, False)
+    both = editing.scored({key(scored): scored}, "p", scale=None, born=2015, pregnant=True)
+    assert (both.spo2_scale, both.born, both.pregnant) == (2, 2015, True)
 
 
 def test_a_model_is_delisted() -> None:
@@ -57,7 +86,7 @@ def test_what_is_not_there_is_said() -> None:
     with pytest.raises(store.NotInRegistry, match="device `x` is not in the registry"):
         editing.released(KNOWN, "x", JUNE)
     with pytest.raises(store.NotInRegistry, match="patient `x` is not in the registry"):
-        editing.limited(KNOWN, "x", Vital.SPO2, 1, 2)
+        editing.limited(KNOWN, "x", Vital.SPO2, Limit(1, 2))
     with pytest.raises(store.NotInRegistry, match="model `x` is not in the health store"):
         editing.delisted(KNOWN, "x", JUNE)
 

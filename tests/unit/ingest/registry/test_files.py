@@ -20,8 +20,10 @@ from ingest.registry.entities import (
     Member,
     Model,
     Patient,
+    Prescription,
     Profile,
     Purpose,
+    Trend,
 )
 from ingest.registry.files import importing, sheet
 from ingest.registry.files import toml_file as file
@@ -80,11 +82,12 @@ def judged(path: Path) -> None:
 
 PIECES = (
     'patient device p-1 m none ; .. / , " 1e999 nan -0 9999999999999999999999 \u00b2 spo2 88.. '
-    "spo2;88..nan 0001-01-01T00:00:00+14:00/ 9999-12-31T23:59:60-14:00/ true a<b@c.d> \x00"
+    "spo2;88..nan weight days=3 rise= =2 urgent every_hours=24 "
+    "0001-01-01T00:00:00+14:00/ 9999-12-31T23:59:60-14:00/ true a<b@c.d> \x00"
 )
 HEAD = (
-    "kind,id,profile,physician,ens,spo2_scale,consents,limits,team,model,version,"
-    "clock_offset_seconds,revoked,assignments"
+    "kind,id,profile,physician,ens,spo2_scale,consents,born,pregnant,limits,trends,prescriptions,"
+    "team,model,version,clock_offset_seconds,revoked,assignments"
 )
 cells = st.sampled_from(PIECES.split(" "))
 rows = st.tuples(
@@ -155,6 +158,24 @@ def test_a_semicolon_between_the_cells_will_do(tmp_path: Path) -> None:
     assert entry.entity == Patient("p-1", limits=limits)
 
 
+def test_what_is_watched_and_how_is_read_from_a_table(tmp_path: Path) -> None:
+    text = (
+        "kind,id,born,pregnant,limits,trends,prescriptions\n"
+        "patient,p-1,1950,no,spo2 88 .. 96 seconds=30 count=3 margin=1 urgent,"
+        "weight days=3 rise=2; spo2 days=1 fall=4,weight every_hours=24\n"
+        "patient,p-2,none,yes,none,none,none\n"
+    )
+    first, second = (entry.entity for entry in sheet.parse(written(tmp_path, text)).entries)
+    assert first == Patient(
+        "p-1",
+        limits={Vital.SPO2: Limit(88, 96, 30, 3, 1, urgent=True)},
+        born=1950,
+        trends={Vital.WEIGHT: Trend(3, rise=2), Vital.SPO2: Trend(1, fall=4)},
+        prescriptions={Vital.WEIGHT: Prescription(24)},
+    )
+    assert second == Patient("p-2", pregnant=True)
+
+
 def test_an_empty_cell_tells_nothing_and_none_takes_away(tmp_path: Path) -> None:
     text = "kind,id,consents,physician,limits\npatient,p-1,,,\npatient,p-2,none,none,none\n"
     first, second = sheet.parse(written(tmp_path, text)).entries
@@ -174,6 +195,10 @@ def test_an_empty_cell_tells_nothing_and_none_takes_away(tmp_path: Path) -> None
         ("patient,p-1,,,,spo2 88", "line 2: a limit is written `spo2 88..`"),
         ("patient,p-1,,,,spo2 low..", "line 2: 'low' is no number"),
         ("patient,p-1,,,,spo2 88..; spo2 90..", "line 2: limits of spo2 are there twice"),
+        ("patient,p-1,,,,spo2 88.. seconds", "line 2: 'seconds' is no number"),
+        ("patient,p-1,,,,spo2 88.. seconds=", "line 2: write `weight days=3 rise=2.0`.*"),
+        ("patient,p-1,,,,spo2 88.. seconds=soon", "line 2: 'soon' is no number.*"),
+        ("patient,p-1,,,,spo2 88.. after=3", "line 2: unknown field `after`.*"),
         ("patient,p-1,,,,sp02 88..", "line 2: 'sp02' is none of heart_rate, .*`limits`"),
         ("patient,p-1,,,,,nurse", "line 2: a member is written"),
         ("device,d-1", "line 2: there is no `model`"),

@@ -141,3 +141,27 @@ def test_overlapping_assignments_and_double_entries_are_faults(tmp_path: Path) -
 def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(BadRegistryFile, match="cannot be read"):
         registry_file.read(tmp_path / "absent.toml")
+
+
+def test_who_was_changed_between_two_revisions_is_named() -> None:
+    registry = Registry()
+    for offset, name in [(2, "p-1"), (3, "p-2"), (7, "p-1"), (9, "p-3")]:
+        registry.apply(offset, f"patient:{name}".encode(), Patient(name))
+    registry.apply(11, b"patient:p-4", None)
+    assert registry.changed(0, 3) == {"p-1"}
+    assert registry.changed(3, 9) == {"p-1", "p-2"}
+    assert registry.changed(9, 12) == {"p-3", "p-4"}
+    assert registry.changed(12, 12) == set()
+
+
+def test_a_device_is_taken_off_as_was_known_at_a_place_of_the_log() -> None:
+    registry = Registry()
+    worn = Device("dev-1", "patch", (Assignment("p-1", JANUARY),))
+    registry.apply(3, key(worn), worn)
+    registry.apply(7, key(WORN), WORN)
+    registry.apply(9, key(WORN), None)
+    said = [registry.taken_off("dev-1", "p-1", revision, MARCH) for revision in (3, 4, 8, 10)]
+    assert said == [False, False, True, True]
+    assert not registry.taken_off("dev-1", "p-1", 8, JANUARY), "until then it is worn"
+    assert not registry.taken_off("dev-1", "p-2", 8, MARCH), "it will be, soon"
+    assert not registry.taken_off("dev-2", "p-1", 10, MARCH), "of a stranger nobody can say so"

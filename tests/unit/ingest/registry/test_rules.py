@@ -19,6 +19,9 @@ from ingest.registry.entities import (
     Member,
     Model,
     Patient,
+    Prescription,
+    Profile,
+    Trend,
 )
 
 JANUARY = datetime(2026, 1, 1, tzinfo=UTC)
@@ -39,6 +42,27 @@ def model(**changes: object) -> Model:
         (Patient("p", limits={Vital.SPO2: Limit(low=101)}), "limits of spo2 lie between 0 and 100"),
         (Patient("p", limits={Vital.SPO2: Limit(high=float("nan"))}), "lie between 0 and 100"),
         (Patient("p", limits={Vital.SPO2: Limit(95, 90)}), "is above the high one"),
+        (
+            Patient("p", limits={Vital.SPO2: Limit(88, 92, margin=4)}),
+            "the margin of spo2 is 4, and there are only 4 within its limits",
+        ),
+        (
+            Patient("p", limits={Vital.SPO2: Limit(88, margin=float("nan"))}),
+            "Expected `float` >= 0.0",
+        ),
+        (Patient("p", limits={Vital.SPO2: Limit(88, seconds=-1)}), "Expected `float` >= 0.0"),
+        (Patient("p", born=1700), "at `born`"),
+        (Patient("p", trends={Vital.WEIGHT: Trend(3)}), "neither `rise` nor `fall`"),
+        (Patient("p", trends={Vital.SPO2: Trend(3, fall=150)}), "by more than 100"),
+        (
+            Patient("p", Profile.HOME_HEART, prescriptions={Vital.WEIGHT: Prescription(48)}),
+            "home-heart: weight every 24 h, told within 24 h more, is mandatory",
+        ),
+        (
+            Patient("p", Profile.HOME_HEART, prescriptions={Vital.WEIGHT: Prescription(24, 240)}),
+            "it cannot be switched off",
+        ),
+        (Patient("p", prescriptions={Vital.BATTERY: Prescription(24)}), "is the device's"),
         (Patient("p", team=(Member("a;b", "a@x.example"),)), r"team\[1\]: `role`"),
         (Patient("p", team=(Member("a", "x.example"),)), r"team\[1\]: `address`"),
         (Device("d", "m", version=" "), "`version` must be a line of text"),
