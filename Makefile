@@ -8,7 +8,7 @@ VIGIE := $(VENV)/bin/vigie
 # They are looked for beside the checkout, unless VIGIE_RECORDINGS names another folder.
 export VIGIE_RECORDINGS ?= $(wildcard $(abspath ../shared/data))
 
-.PHONY: help up down test check format lint types unit bench bench-peers drill fuzz install servers clean
+.PHONY: help up down test check format lint types unit bench bench-peers evaluate drill fuzz install servers clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,14 +42,17 @@ unit: install
 	@echo "== unit tests"; $(VENV)/bin/pytest -q -m "not servers and not chaos"
 
 test: servers ## everything: make check, then the whole suite on real servers, beside a running `make up`
-	@$(MAKE) --no-print-directory format lint types
-	@echo "== all tests, on real servers"; $(VENV)/bin/pytest
+	@$(MAKE) --no-print-directory format lint
+	@tests/everything.sh $(VENV)/bin
 
 bench: servers ## speed, each figure as a ratio in one run; written to docs/performance.md by hand
 	@$(VENV)/bin/python -m tests.benchmarks
 
 bench-peers: servers ## the gateway beside Telegraf, built from source with Go (once, a minute or two)
 	@$(VENV)/bin/python -m tests.benchmarks.peers
+
+evaluate: install ## the detectors on real recordings: docs/evaluation.md (TASK=nab: one; CHECK=1: compare only)
+	@$(VENV)/bin/python -m tests.evaluation $(if $(TASK),--only $(TASK)) $(if $(filter-out 0,$(CHECK)),--check)
 
 drill: servers ## 10,000 devices enrolled, 2,000 of them at once over mutual TLS (MINUTES=30, RATE=200)
 	@$(VENV)/bin/python -m tests.drills.fleet --minutes $(or $(MINUTES),30) --rate $(or $(RATE),200)

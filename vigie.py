@@ -13,7 +13,11 @@ from rich.console import Console
 from rich.table import Table
 
 import alerts.cli
+import alerts.plotting.cli
+import alerts.scoring.cli
 import deploy.local.cli
+import detectors.evaluation.cli
+import detectors.training_cli
 import ingest.cli
 import simulators.cli
 import simulators.ends_cli
@@ -33,6 +37,10 @@ for part in (
     ingest.cli.app,
     streams.cli.app,
     alerts.cli.app,
+    alerts.scoring.cli.app,
+    detectors.training_cli.app,
+    detectors.evaluation.cli.app,
+    alerts.plotting.cli.app,
     simulators.cli.app,
     simulators.ends_cli.app,
 ):

@@ -1,6 +1,6 @@
 """`make bench`: measure, against real servers of its own, and print one table.
 
-python -m tests.benchmarks [--only gateway,worker,store,latency] [--seconds 30]
+python -m tests.benchmarks [--only panel,gateway,worker,store,latency] [--seconds 30]
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 # Each module has `run(console, seconds)`, which yields figures and latencies.
-NAMES = ("gateway", "worker", "store", "latency")
+NAMES = ("panel", "gateway", "worker", "store", "latency")
 
 
 def main() -> None:

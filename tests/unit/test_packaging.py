@@ -35,5 +35,6 @@ def test_the_front_door_knows_each_process() -> None:
         capture_output=True,
         text=True,
     ).stdout
-    for command in ("gateway", "worker", "dispatcher", "simulate", "servers", "registry", "up"):
+    processes = ("gateway", "worker", "dispatcher", "simulate", "up")
+    for command in (*processes, "score", "evaluate", "plot", "train"):
         assert command in shown

@@ -1,0 +1,1 @@
+"""The picture of one patient: what was measured, what is usual, the scores, and the alerts."""
