@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cached_property
+from math import inf
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
 
 import msgspec
@@ -14,6 +17,7 @@ from detectors.risk.features import (
     AT,
     DEVICE,
     EVERY,
+    LONG,
     PLACES,
     VALUE,
     WATCHED,
@@ -21,7 +25,15 @@ from detectors.risk.features import (
     taken,
     vector,
 )
-from detectors.risk.model import RiskModel, Scorer, Thresholds, probability, shipped
+from detectors.risk.model import (
+    BadModel,
+    RiskModel,
+    Scorer,
+    Thresholds,
+    probability,
+    read,
+    shipped,
+)
 from ingest.readings import Quality
 
 if TYPE_CHECKING:
@@ -33,8 +45,13 @@ if TYPE_CHECKING:
 DETECTOR = "risk/1"
 # So many contributions are told; more explain nothing (engineering choice).
 MOST_PARTS = 5
-# A finding does not begin on fewer vitals than this: with one or two, a probability is that of all
-# patients, moved by a single reading (engineering choice). The probability is given all the same.
+# For how long (hours) a vital counts as known: as long as the longest mean of a feature looks back.
+# Older ones are carried forward in the probability, as in the recordings that it was fitted to,
+# but no finding rests on them (engineering choice).
+FRESH = LONG
+# A finding neither begins nor goes on with fewer vitals than this: with one or two, a probability is
+# that of all patients, moved by a single reading (engineering choice). The probability is given all
+# the same.
 LEAST_VITALS = 3
 VITALS = tuple(str(one.vital) for one in WATCHED)
 _place_of = PLACES.get
@@ -45,16 +62,46 @@ _SUSPECT = int(Quality.SUSPECT)
 ADVICE = frozenset({"sepsis"})
 
 
-class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """When a risk becomes a finding.
+class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
+    """What is asked, and when a risk becomes a finding.
 
-    `thresholds` goes before the model's own, by question (probabilities). A finding that ended
-    does not begin again within `again_hours`, so that a risk at its threshold does not flap
+    `models` are files of a site's own questions (`vigie train`; whole paths): each is asked besides
+    the shipped ones, or instead of the shipped one of the same name. They are read once, with the
+    profile. `thresholds` goes before the model's own, by question (probabilities). A finding that
+    ended does not begin again within `again_hours`, so that a risk at its threshold does not flap
     (engineering choice).
+
+    Raises ValueError for a file that is no model, and for thresholds of a question not asked.
     """
 
+    models: tuple[str, ...] = ()
     thresholds: dict[str, Thresholds] = {}
     again_hours: Annotated[float, msgspec.Meta(ge=0)] = 1.0
+
+    def __post_init__(self) -> None:
+        """Read the models, so that a wrong file is told with the profile and not at a bedside."""
+        unasked = sorted(self.thresholds.keys() - set(self.questions))
+        if unasked:
+            asked = ", ".join(self.questions)
+            raise ValueError(f"thresholds of `{unasked[0]}`, which is not asked; asked are {asked}")
+
+    @cached_property
+    def scorers(self) -> tuple[Scorer, ...]:
+        """The models made ready, in the order of their questions' names."""
+        asked = {model.question: model for model in shipped()}
+        own: set[str] = set()
+        for name in self.models:
+            model = _own(name)
+            if model.question in own:
+                raise ValueError(f"two models ask `{model.question}`")
+            own.add(model.question)
+            asked[model.question] = model
+        return tuple(Scorer(asked[question]) for question in sorted(asked))
+
+    @cached_property
+    def questions(self) -> tuple[str, ...]:
+        """The names of what is asked: the rule is `risk.NAME`, the column `risk_NAME`."""
+        return tuple(scorer.model.question for scorer in self.scorers)
 
 
 class Passed(msgspec.Struct, array_like=True, gc=False):
@@ -126,10 +173,9 @@ class Risk:
         self,
         options: Options,
         state: State | None = None,
-        models: Sequence[RiskModel] | None = None,
     ) -> None:
         self._options = options
-        self._scorers = _scorers(shipped() if models is None else tuple(models))
+        self._scorers = options.scorers
         self._state = state if state is not None else State()
         # The scores of the state as it is: worked out when first wanted; no part of the state.
         self._scores: Scores | None = None
@@ -149,12 +195,12 @@ class Risk:
             one = known[place]
             if (not one or at - one[AT] >= EVERY) and not quality & _SUSPECT:
                 self._step = step = self._next(moment)
-                return _for(settings, moment, step.scores, self._scorers)
+                return _for(settings, moment, step.scores)
         if not ours:
             return ()
         if self._scores is None:
             self._scores = _again(self._state, self._scorers)
-        return _for(settings, moment, self._scores, self._scorers)
+        return _for(settings, moment, self._scores)
 
     def learn(self, settings: Patient, moment: Moment, scores: Scores) -> None:
         """Take the values in, once a minute of each vital at most."""
@@ -180,49 +226,55 @@ class Risk:
             if not one or at - one[AT] >= EVERY:
                 known[place] = taken(place, one, at, value, device)
         found = vector(known)
-        passed = dict(self._state.passed)
-        enough = sum(map(bool, known)) >= LEAST_VITALS
+        # What was passed before a long silence says nothing of what is passed now.
+        before = self._state.passed if at - _newest(self._state.known) <= 3600 * FRESH else {}
+        enough = len(VITALS) - len(_missing(known)) >= LEAST_VITALS
         risks = [probability(scorer.log_odds(found)) for scorer in self._scorers]
+        passed = {}
         for scorer, risk in zip(self._scorers, risks, strict=True):
             question = scorer.model.question
-            was = passed.pop(question, None)
-            after = self._judged(scorer.model, was, risk, at) if enough or was else None
+            after = self._judged(scorer.model, before.get(question), risk, at, enough=enough)
             if after is not None:
                 passed[question] = after
         state = State(known, names, passed)
         return _Step(moment, state, _scored(state, self._scorers, found, risks))
 
     def _judged(
-        self, model: RiskModel, was: Passed | None, risk: float, at: float
+        self, model: RiskModel, was: Passed | None, risk: float, at: float, *, enough: bool
     ) -> Passed | None:
         """Say whether a threshold is passed now; None: it has not been for some time."""
         thresholds = self._options.thresholds.get(model.question, model.thresholds)
         if was is not None and was.since is not None:
-            return was if risk >= thresholds.release else Passed(None, at)
+            return was if enough and risk >= thresholds.release else Passed(None, at)
         again = 3600 * self._options.again_hours
         if was is not None and was.ended is not None and abs(at - was.ended) < again:
             return was
-        return Passed(at, None) if risk >= thresholds.alert else None
+        return Passed(at, None) if enough and risk >= thresholds.alert else None
 
 
-def _scorers(models: tuple[RiskModel, ...]) -> tuple[Scorer, ...]:
-    known = _made.get(models)
-    if known is None:
-        known = _made[models] = tuple(map(Scorer, models))
-    return known
+def _own(name: str) -> RiskModel:
+    path = Path(name)
+    if not path.is_absolute():
+        raise ValueError(f"`{name}`: write the whole path of the model's file")
+    try:
+        return read(path)
+    except BadModel as error:
+        raise ValueError(str(error)) from None
 
 
-_made: dict[tuple[RiskModel, ...], tuple[Scorer, ...]] = {}
-
-
-def _for(settings: Patient, moment: Moment, scores: Scores, scorers: Sequence[Scorer]) -> Scores:
-    """Leave out patients whom the models are not for."""
+def _for(settings: Patient, moment: Moment, scores: Scores) -> Scores:
+    """Leave out patients whom the models are not for, and end what nobody asks any more."""
     if settings.pregnant or (
         settings.born is not None and moment.time.year - settings.born <= ADULT_YEARS
     ):
-        rules = [f"risk.{one.model.question}" for one in scorers]
-        return [Score(DETECTOR, rule, 0.0, missing=VITALS) for rule in rules if rule in moment.open]
-    return scores
+        scores = ()
+    if not moment.open:
+        return scores
+    asked = {one.rule for one in scores}
+    left = sorted(rule for rule in moment.open if rule.startswith("risk.") and rule not in asked)
+    if not left:
+        return scores
+    return [*scores, *(Score(DETECTOR, rule, 0.0, missing=VITALS) for rule in left)]
 
 
 def _again(state: State, scorers: Sequence[Scorer]) -> Scores:
@@ -234,13 +286,26 @@ def _again(state: State, scorers: Sequence[Scorer]) -> Scores:
     return _scored(state, scorers, found, risks)
 
 
+def _newest(known: Sequence[Known]) -> float:
+    """Return when something was measured last (seconds); minus infinity: never."""
+    return max((one[AT] for one in known if one), default=-inf)
+
+
+def _missing(known: Sequence[Known]) -> tuple[str, ...]:
+    """Name the vitals that never came, or so long before the newest that they tell nothing now."""
+    oldest = _newest(known) - 3600 * FRESH
+    return tuple(
+        vital for vital, one in zip(VITALS, known, strict=True) if not one or one[AT] < oldest
+    )
+
+
 def _scored(
     state: State,
     scorers: Sequence[Scorer],
     found: Sequence[float | None],
     risks: Sequence[float],
 ) -> Scores:
-    missing = tuple(vital for vital, known in zip(VITALS, state.known, strict=True) if not known)
+    missing = _missing(state.known)
     scores = []
     for scorer, risk in zip(scorers, risks, strict=True):
         question = scorer.model.question

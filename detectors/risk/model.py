@@ -16,6 +16,7 @@ from ingest.ports import VigieError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from river.compose import Pipeline  # noqa: TID251 (this folder is where River lives)
 
@@ -25,6 +26,9 @@ SCHEMA = "risk/1"
 CLIP = 5.0
 # Log-odds beyond this are no more certain, and exp() of them would overflow further out.
 CERTAIN = 30.0
+
+# What a question may be called: a part of rules and, after `risk_`, of columns.
+NAMED = r"^[a-z][a-z0-9_-]{0,40}\Z"
 
 _BY_NAME = {one.name: (place, one.group) for place, one in enumerate(FEATURES)}
 
@@ -59,10 +63,18 @@ class Weight(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Probabilities at which a finding begins (`alert`) and, lower, ends (`release`)."""
+    """Probabilities at which a finding begins (`alert`) and, lower, ends (`release`).
+
+    Raises ValueError where it would end above where it begins.
+    """
 
     alert: Share
     release: Share
+
+    def __post_init__(self) -> None:
+        """Check the order, in a model's file and in a profile alike."""
+        if self.release > self.alert:
+            raise ValueError("a finding would end above where it begins")
 
 
 class RiskModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -73,7 +85,7 @@ class RiskModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     schema: str
-    question: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_-]{0,40}$")]
+    question: Annotated[str, msgspec.Meta(pattern=NAMED)]
     version: Annotated[int, msgspec.Meta(ge=1)]
     data: str
     licence: str
@@ -165,8 +177,6 @@ def parse(text: str) -> RiskModel:
     figures += [figure for one in model.features for figure in (one.mean, one.scale, one.weight)]
     if not all(map(isfinite, figures)):
         raise BadModel("no risk model: a figure is not finite")
-    if model.thresholds.release > model.thresholds.alert:
-        raise BadModel("no risk model: a finding would end above where it begins")
     return model
 
 
@@ -196,6 +206,16 @@ def text(model: RiskModel) -> str:
         f"release = {thresholds.release!r}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def read(path: Path) -> RiskModel:
+    """Read a site's own model. Raises BadModel, which names the file."""
+    try:
+        return parse(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError):
+        raise BadModel(f"{path} cannot be read as text") from None
+    except BadModel as error:
+        raise BadModel(f"{path}: {error}") from None
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -13,61 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.events import AlertEvent, Phase
-from alerts.watch import StateUnreadable, Watch, expected
-from detectors.base import Feed
+from alerts.watch import StateUnreadable, Watch
 from detectors.findings import Kind, Priority
-from detectors.silence import CLOCKS
 from ingest.readings import Instant, Vital
 from ingest.registry.entities import Limit, Patient, Profile
+from tests.unit.alerts.patients import ILL, START, WARD, at, at_rest, healthy, watched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-START = datetime(2026, 11, 24, tzinfo=UTC)
-WARD = Patient("p-1")
-ILL = {
-    Vital.HEART_RATE: 135.0,
-    Vital.SPO2: 88.0,
-    Vital.RESPIRATORY_RATE: 28.0,
-    Vital.TEMPERATURE: 39.4,
-    Vital.SYSTOLIC: 88.0,
-    Vital.DIASTOLIC: 50.0,
-    Vital.CONSCIOUSNESS: 2.0,
-    Vital.SUPPLEMENTAL_OXYGEN: 1.0,
-}
-
-
-def at(second: float, values: dict[Vital, float]) -> Instant:
-    return Instant(START + timedelta(seconds=second), values)
-
-
-def healthy(random: Random) -> dict[Vital, float]:
-    return {
-        Vital.HEART_RATE: float(random.randint(60, 85)),
-        Vital.SPO2: float(random.randint(96, 99)),
-        Vital.RESPIRATORY_RATE: float(random.randint(13, 18)),
-        Vital.TEMPERATURE: (round(random.uniform(97.7, 99.3), 1) - 32) * 5 / 9,
-        Vital.SYSTOLIC: float(random.randint(115, 135)),
-        Vital.DIASTOLIC: float(random.randint(70, 82)),
-    }
-
-
-def watched(
-    watch: Watch, instants: Iterable[Instant], settings: Patient = WARD
-) -> list[AlertEvent]:
-    return [e for one in instants for e in watch.observe(settings, "dev-1", one).events]
-
-
-def at_rest(seconds: int, seed: int = 1) -> Iterator[Instant]:
-    """Yield a quiet patient at 1 Hz."""
-    random = Random(seed)
-    for second in range(seconds):
-        values = {
-            Vital.SPO2: float(random.choice((96, 97, 97, 98))),
-            Vital.HEART_RATE: round(random.gauss(72, 2)),
-            Vital.RESPIRATORY_RATE: float(random.randint(14, 16)),
-        }
-        yield at(second, {vital: float(value) for vital, value in values.items()})
+    from collections.abc import Iterator
 
 
 def test_a_very_ill_patient_gives_one_high_alert_at_the_first_instant() -> None:
@@ -287,107 +240,6 @@ def test_a_state_of_the_first_version_keeps_its_open_alert_and_what_was_seen() -
     well = {Vital.SPO2: 97.0, Vital.HEART_RATE: 72.0}
     (end,) = again.observe(WARD, "dev-1", at(60, well)).events
     assert (end.phase, end.started) == (Phase.END, START)
-
-
-HEART = Patient("p-1", Profile.HOME_HEART)
-
-
-def feed(hours: float) -> Feed:
-    return Feed(START + timedelta(hours=hours), hours * 3600)
-
-
-def test_who_never_sends_the_prescribed_weight_is_told_of_once_and_no_more_when_it_comes() -> None:
-    assert expected(HEART)
-    watch = Watch("p-1")
-    assert watch.due(HEART) is None
-    watch.begin(HEART, feed(0))
-    assert watch.due(HEART) == 36 * 3600 + CLOCKS
-    assert not watch.tick(HEART, feed(35.999))
-    (start,) = watch.tick(HEART, feed(36))
-    assert (start.phase, start.kind, start.priority, start.finding.rule) == (
-        Phase.START,
-        Kind.TECHNICAL,
-        Priority.MEDIUM,
-        "silence.weight",
-    )
-    assert not watch.tick(HEART, feed(40))
-    weighed = watch.observe(HEART, "scales", at(41 * 3600, {Vital.WEIGHT: 80.0}), 41 * 3600)
-    assert [(e.phase, e.alert) for e in weighed.events] == [(Phase.END, start.alert)]
-    assert watch.due(HEART) == (41 + 36) * 3600 + CLOCKS
-
-
-def test_a_weight_that_came_late_ends_its_alert_at_the_next_tick() -> None:
-    watch = Watch("p-1")
-    watch.begin(HEART, feed(0))
-    assert watch.tick(HEART, feed(37))
-    measured = at(35 * 3600, {Vital.WEIGHT: 80.0})
-    assert not watch.observe(HEART, "scales", measured, 38 * 3600).events, "older than the alert"
-    assert [e.phase for e in watch.tick(HEART, feed(38))] == [Phase.END]
-
-
-ICU = Patient("p-1", Profile.ICU)
-
-
-def on_a_monitor(minutes: int) -> Watch:
-    watch = Watch("p-1")
-    for second in range(60 * minutes + 1):
-        values = {Vital.SPO2: 96.0 + second % 4}
-        watch.observe(ICU, "dev-1", at(second, values), float(second))
-    return watch
-
-
-def test_an_alert_of_a_device_that_was_taken_off_is_asked_for_until_it_has_ended() -> None:
-    watch = on_a_monitor(10)
-    minute = 1 / 60
-    assert [e.phase for e in watch.tick(ICU, feed(15 * minute))] == [Phase.START]
-    assert watch.release(lambda device: device == "dev-1") == ("dev-1",)
-    assert not watch.release(lambda _: True), "it is not known any more"
-    assert not watch.tick(ICU, feed(15.1 * minute)), "an alert is not taken back within seconds"
-    assert watch.due(ICU) == 0.0, "nothing is expected, and yet it must be asked"
-    assert [e.phase for e in watch.tick(ICU, feed(16 * minute))] == [Phase.END]
-    assert watch.due(ICU) is None
-
-
-def test_a_device_that_is_still_worn_is_expected_as_before() -> None:
-    watch = on_a_monitor(10)
-    before = watch.snapshot()
-    assert not watch.release(lambda _: False)
-    assert not Watch("p-2").release(lambda _: True), "nothing was heard of it"
-    assert watch.snapshot() == before
-
-
-def test_what_is_known_is_not_lost_by_beginning_once_more() -> None:
-    watch = Watch("p-1")
-    watch.observe(HEART, "scales", at(0, {Vital.WEIGHT: 80.0}))
-    watch.begin(HEART, feed(1))
-    state = watch.snapshot()
-    watch.begin(HEART, feed(20))
-    assert watch.snapshot() == state
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_ticks_too_give_the_same_bytes_wherever_the_watch_was_stored(seed: int) -> None:
-    random = Random(seed)
-    straight, stopped = Watch("p-1"), Watch("p-1")
-    for watch in (straight, stopped):
-        watch.begin(HEART, feed(0))
-    hour, phases = 0.0, []
-    for _ in range(300):
-        hour += random.choice([1.0, 7.0, 24.0, 50.0])
-        if random.random() < 0.5:
-            stopped = Watch.restore("p-1", stopped.snapshot())
-        if random.random() < 0.4:
-            instant = at(hour * 3600, {Vital.WEIGHT: 80.0 + random.random()})
-            one = straight.observe(HEART, "scales", instant, hour * 3600)
-            assert one == stopped.observe(HEART, "scales", instant, hour * 3600)
-            phases += [event.phase for event in one.events]
-        else:
-            told = straight.tick(HEART, feed(hour))
-            assert told == stopped.tick(HEART, feed(hour))
-            phases += [event.phase for event in told]
-        assert straight.due(HEART) == stopped.due(HEART)
-    assert {Phase.START, Phase.END} <= set(phases)
-    assert straight.snapshot() == stopped.snapshot()
 
 
 @given(st.binary(max_size=200))

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import datetime, timedelta
 from math import log
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import structs
 
+from alerts.scoring.profiles import questions
 from detectors.base import Moment, Sample
 from detectors.findings import Against, Kind, Priority
+from detectors.profiles.loading import BadProfile, parse
 from detectors.risk import Risk
 from detectors.risk.detector import Options, State
 from detectors.risk.features import vector
-from detectors.risk.model import Scorer, Thresholds, shipped
+from detectors.risk.model import Scorer, Thresholds, shipped, text
 from ingest.readings import Quality
 from ingest.registry.entities import Patient
 from tests.unit.detectors.plain import START
@@ -196,3 +204,137 @@ def test_the_state_stays_small_however_many_devices_there_were() -> None:
     for n in range(200):
         look(detector, moment(START + n * HOUR, every, device=f"dev-{n}"))
     assert len(told(detector)) <= 800
+
+
+def own(folder: Path, question: str, old: str = "deterioration") -> str:
+    """Write a shipped model as a site's own question, and return the path of its file."""
+    (model,) = (one for one in shipped() if one.question == old)
+    file = folder / f"{question}-1.toml"
+    file.write_text(text(structs.replace(model, question=question)), "utf-8")
+    return str(file)
+
+
+def test_a_site_may_ask_a_question_of_its_own(tmp_path: Path) -> None:
+    options = Options(models=(own(tmp_path, "aki"),))
+    assert options.questions == ("aki", "deterioration", "sepsis")
+    scores = falling_ill(Risk(options))[-1]
+    assert scores["risk.aki"].value == scores["risk.deterioration"].value
+    assert scores["risk.aki"].finding is not None
+    assert sorted(falling_ill(Risk(Options()))[-1]) == ["risk.deterioration", "risk.sepsis"]
+
+
+def test_a_sites_own_model_of_a_shipped_question_takes_its_place(tmp_path: Path) -> None:
+    file = Path(own(tmp_path, "sepsis", old="deterioration"))
+    options = Options(models=(str(file),))
+    assert options.questions == ("deterioration", "sepsis")
+    scores = falling_ill(Risk(options))[-1]
+    assert scores["risk.sepsis"].value == scores["risk.deterioration"].value
+
+
+def test_a_profile_may_ask_a_sites_own_question(tmp_path: Path) -> None:
+    path = own(tmp_path, "aki")
+    watched = parse("own", f'about = "a test"\n[risk]\nmodels = ["{path}"]\n')
+    assert questions(watched) == ("aki", "deterioration", "sepsis")
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        pytest.param('models = ["aki-1.toml"]', "whole path", id="a relative path"),
+        pytest.param('models = ["/nowhere/aki-1.toml"]', "cannot be read", id="no such file"),
+        pytest.param('models = ["{bad}"]', "no risk model", id="no model"),
+        pytest.param('models = ["{aki}", "{aki}"]', "two models ask `aki`", id="one twice"),
+        pytest.param(
+            "thresholds.aki = {{ alert = 0.2, release = 0.1 }}", "`aki`, which is not", id="unasked"
+        ),
+        pytest.param(
+            "thresholds.sepsis = {{ alert = 0.1, release = 0.2 }}", "above where", id="upside down"
+        ),
+    ],
+)
+def test_a_wrong_section_is_refused_with_the_profile(
+    tmp_path: Path, section: str, said: str
+) -> None:
+    bad = tmp_path / "bad.toml"
+    bad.write_text("question = 3", "utf-8")
+    body = section.format(bad=bad, aki=own(tmp_path, "aki"))
+    with pytest.raises(BadProfile, match=said):
+        parse("own", f'about = "a test"\n[risk]\n{body}\n')
+
+
+def test_an_open_alert_of_a_question_that_is_asked_no_more_ends() -> None:
+    opened = moment(START, WELL)._replace(open=frozenset({"risk.aki", "silence.dev-1"}))
+    scores = Risk(Options()).score(ADULT, opened, {})
+    assert [one.rule for one in scores] == ["risk.deterioration", "risk.sepsis", "risk.aki"]
+    assert scores[-1].finding is None
+    # A score of nothing, which the panel does not take for a probability.
+    assert len(scores[-1].missing) == 7
+
+
+def test_a_finding_does_not_go_on_with_values_of_days_ago() -> None:
+    detector = Risk(Options())
+    assert falling_ill(detector)[-1]["risk.deterioration"].finding is not None
+    for n in range(12, 48):
+        last = look(detector, moment(START + n * HOUR, {"heart_rate": ILL["heart_rate"]}))
+    assert last["risk.deterioration"].finding is None
+    assert last["risk.deterioration"].value > 0.1
+    assert "spo2" in last["risk.deterioration"].missing
+
+
+def test_a_finding_after_a_long_silence_begins_anew() -> None:
+    detector = Risk(Options())
+    falling_ill(detector)
+    back = START + timedelta(days=365)
+    finding = look(detector, moment(back, ILL))["risk.deterioration"].finding
+    assert finding is not None
+    assert finding.since == back
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            "heart_rate": st.floats(55, 88),
+            "respiratory_rate": st.floats(12, 18),
+            "spo2": st.floats(96, 100),
+            "systolic": st.floats(112, 138),
+            "diastolic": st.floats(60, 85),
+            "temperature": st.floats(36.3, 37.3),
+        }
+    )
+)
+def test_a_healthy_patient_has_a_low_risk_from_the_first_reading_on(
+    values: dict[str, float],
+) -> None:
+    detector = Risk(Options())
+    for hour in range(3):
+        scores = look(detector, moment(START + hour * HOUR, values))
+        assert scores["risk.deterioration"].value < 0.02
+        assert scores["risk.sepsis"].value < 0.02
+        assert all(score.finding is None for score in scores.values())
+
+
+def test_a_very_ill_patient_has_a_high_risk_at_the_first_reading() -> None:
+    values = {**ILL, "temperature": 39.2, "systolic": 85.0}
+    scores = look(Risk(Options()), moment(START, values))
+    assert scores["risk.deterioration"].value > 0.9
+    assert scores["risk.sepsis"].value > 0.1
+    assert all(score.finding is not None for score in scores.values())
+
+
+def test_neither_import_nor_the_first_moment_loads_a_library_for_fitting() -> None:
+    code = """
+import sys
+from datetime import UTC, datetime
+from detectors.panel import Panel
+from ingest.readings import Instant, Vital
+from ingest.registry.entities import Patient, Profile
+values = {Vital.HEART_RATE: 128.0, Vital.SPO2: 88.0, Vital.SYSTOLIC: 80.0}
+one = Instant(datetime(2026, 11, 24, 12, tzinfo=UTC), values)
+found = Panel().feed(Patient("p-1", profile=Profile.ICU), "dev-1", one)
+assert found.assessment.risks["sepsis"] > 0
+print([one for one in ("river.linear_model", "scipy", "sklearn") if one in sys.modules])
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == "[]\n"
