@@ -17,6 +17,7 @@ import alerts.plotting.cli
 import alerts.scoring.cli
 import deploy.local.cli
 import detectors.evaluation.cli
+import detectors.population.cli
 import detectors.training_cli
 import ingest.cli
 import simulators.cli
@@ -39,6 +40,7 @@ for part in (
     alerts.cli.app,
     alerts.scoring.cli.app,
     detectors.training_cli.app,
+    detectors.population.cli.app,
     detectors.evaluation.cli.app,
     alerts.plotting.cli.app,
     simulators.cli.app,

@@ -14,6 +14,7 @@ from detectors.base import Feed, Moment, Sample, Score, label
 from detectors.combine import Combination, Rules, Unusual
 from detectors.findings import Assessment, Judgement
 from detectors.profiles.loading import SHIPPED
+from detectors.risk.detector import VITALS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -218,11 +219,11 @@ def _assessment(time: datetime, scores: Mapping[str, Score]) -> Assessment | Non
     """Gather the figures of a moment; None when nothing could be scored."""
     total, anomaly = scores.get(news2.RULE), scores.get(ANOMALY)
     if total is not None and len(total.missing) == len(news2.CHART):
-        total = None  # it only closes an alert: a score of nothing is unknown, not 0
+        total = None  # it only closes an alert: a score of nothing is unknown, not 0; risks too
     risks = {
         rule.removeprefix(combine.RISK): score.value
         for rule, score in scores.items()
-        if rule.startswith(combine.RISK)
+        if rule.startswith(combine.RISK) and len(score.missing) < len(VITALS)
     }
     if total is None and anomaly is None and not risks:
         return None

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.console import Console
+
+    from detectors.risk.table import Row
+    from detectors.risk.training import Plan
 
 app = typer.Typer()
 
 
 @app.command()
 def train(  # noqa: PLR0917 (options, which have no order)
-    name: Annotated[str, typer.Argument(help="The question: lower case letters, `-`.")],
+    name: Annotated[str, typer.Argument(help="The question: lower case letters, `-`, `_`.")],
     labelled: Annotated[
         Path,
         typer.Argument(
@@ -79,34 +89,32 @@ def train(  # noqa: PLR0917 (options, which have no order)
     )
     model_file = out if out is not None else Path(f"{name}-{model_version}.toml")
     card_file = card if card is not None else Path(f"{name}.md")
+    wrong = _wrong(name, labelled, model_file, card_file)
+    if wrong is not None:
+        console.print(wrong, style="red", markup=False)
+        raise typer.Exit(2)
     _train(console, plan, labelled, model_file, card_file)
 
 
-def _train(console: object, plan: object, table: Path, out: Path, card_file: Path) -> None:
+def _train(console: Console, plan: Plan, table: Path, out: Path, card_file: Path) -> None:
     """Fit and write; anything wrong with the table ends the command with one clear sentence."""
-    from rich.console import Console
     from rich.markdown import Markdown
     from rich.progress import Progress
 
     from detectors.risk import card, model, training
     from detectors.risk.table import BadTable, rows
 
-    assert isinstance(console, Console)  # noqa: S101 (for mypy; rich is loaded late)
-    assert isinstance(plan, training.Plan)  # noqa: S101 (as above)
-    if not table.is_file():
-        console.print(f"{table}: there is no such file", style="red", markup=False)
-        raise typer.Exit(2)
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("", total=1.0)
 
         def told(step: str) -> None:
             progress.update(task, description=step, completed=0.0)
 
-        def read() -> object:
+        def read() -> Iterator[Row]:
             return rows(table, lambda share: progress.update(task, completed=share))
 
         try:
-            trained = training.train(read, plan, told)  # type: ignore[arg-type]
+            trained = training.train(read, plan, told)
             text = model.text(trained.model)
             model.parse(text)
         except (BadTable, model.BadModel) as error:
@@ -114,10 +122,42 @@ def _train(console: object, plan: object, table: Path, out: Path, card_file: Pat
             console.print(str(error), style="red", markup=False)
             raise typer.Exit(2) from None
     written = card.card(trained)
-    out.write_text(text, "utf-8")
-    card_file.write_text(written, "utf-8")
+    try:
+        _put(card_file, written)
+        _put(out, text)
+    except OSError as error:
+        console.print(f"cannot be written: {error.strerror}", style="red", markup=False)
+        raise typer.Exit(2) from None
     console.print(Markdown(written))
     console.print(f"{out}\n{card_file}", markup=False)
+
+
+def _wrong(name: str, table: Path, out: Path, card_file: Path) -> str | None:
+    """Say what would be found wrong only after minutes of fitting; None: nothing."""
+    from detectors.risk.model import NAMED
+
+    if re.match(NAMED, name) is None:
+        return "NAME: lower case letters, figures, `-` and `_`, a letter first"
+    if not table.is_file():
+        return f"{table}: there is no such file"
+    for file in (out, card_file):
+        if not file.parent.is_dir():
+            return f"{file.parent}: there is no such folder"
+        if file.is_dir():
+            return f"{file}: this is a folder"
+        if file.resolve() == table.resolve():
+            return f"{file}: this is the table"
+    return "the model and its card are two files" if out.resolve() == card_file.resolve() else None
+
+
+def _put(file: Path, text: str) -> None:
+    """Write a file so that it is there whole or not at all, whenever the command is broken off."""
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, "utf-8")
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

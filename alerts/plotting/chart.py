@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # The last day is what a physician asks for who names no times (engineering choice).
 USUAL_SPAN = timedelta(hours=24)
+FIRST = datetime.min.replace(tzinfo=UTC)
 DATE = len("2026-11-24")
 CHANGES = frozenset({Phase.START, Phase.ESCALATE, Phase.DEESCALATE})
 
@@ -81,7 +82,10 @@ class Bar:
 
 @dataclass(slots=True)
 class Chart:
-    """Everything in the picture: series and bands by vital, scores by name, alerts."""
+    """Everything in the picture: series and bands by vital, scores by name, alerts.
+
+    After `known_until` nobody knows how an alert went on (None: it is known for the whole span).
+    """
 
     patient: str
     span: Span
@@ -89,6 +93,14 @@ class Chart:
     bands: dict[str, list[Band]] = field(default_factory=dict)
     scores: dict[str, list[Point]] = field(default_factory=dict)
     bars: list[Bar] = field(default_factory=list)
+    known_until: datetime | None = None
+
+    def seen(self, stretch: Stretch) -> Span | None:
+        """Return what of a stretch is in the picture; None: nothing."""
+        last = self.known_until or self.span.end
+        end = max(last, stretch.start) if stretch.end is None else stretch.end
+        left, right = max(stretch.start, self.span.start), min(end, self.span.end)
+        return Span(left, right) if left <= right else None
 
 
 def moment(text: str, option: str) -> datetime:
@@ -119,9 +131,10 @@ def chosen(start: datetime | None, end: datetime | None, newest: datetime) -> Sp
     '2026-11-23T00:00:00+00:00'
     """
     until = end if end is not None else max(newest, start or newest)
-    since = start if start is not None else until - USUAL_SPAN
+    # The first day of the calendar has none before it.
+    since = start if start is not None else max(until, FIRST + USUAL_SPAN) - USUAL_SPAN
     if since >= until:
-        raise SettingError("--from must be before --to")
+        raise SettingError("--from must be before --to (or, without it, the newest reading)")
     return Span(since, until)
 
 

@@ -35,6 +35,7 @@ GAP = 8.0
 UNITS = {"Cel": "°C", "mm[Hg]": "mmHg", "1/(24.h)": "a day", "{ACVPU}": "ACVPU", "1": ""}
 # The thresholds of the Royal College of Physicians' chart: urgent, and emergency response.
 NEWS2_RESPONSES = {5: "urgent", 7: "emergency"}
+NEWS2_TICKS = (0, *NEWS2_RESPONSES, 10, 15, 20)
 COLOURS = {
     Priority.HIGH: palette.VERMILION,
     Priority.MEDIUM: palette.ORANGE,
@@ -141,7 +142,9 @@ def _room(points: list[Point]) -> tuple[float, float]:
     values = np.array([point.value for point in points])
     low, high = float(values.min()), float(values.max())
     room = max(high - low, 1.0)
-    return low - 0.5 * room, high + 0.5 * room
+    bottom = low - 0.5 * room
+    # What was never below 0 has no room there.
+    return max(bottom, 0.0) if low >= 0 else bottom, high + 0.5 * room
 
 
 def _news2(axis: Any, points: list[Point]) -> None:
@@ -150,14 +153,17 @@ def _news2(axis: Any, points: list[Point]) -> None:
         axis.axhline(threshold, color=palette.VERMILION, linewidth=0.8, linestyle="--")
         axis.annotate(
             response,
-            (0.003, threshold),
+            # Beside the panel, where no line is.
+            (1.003, threshold),
             xycoords=("axes fraction", "data"),
             fontsize=7,
             ha="left",
-            va="bottom",
+            va="center",
         )
     axis.set_ylabel("NEWS2\n(points)")
-    axis.set_ylim(0, max(9.0, 1.0 + max(point.value for point in points)))
+    top = max(9.0, 1.0 + max(point.value for point in points))
+    axis.set_ylim(0, top)
+    axis.set_yticks([points for points in NEWS2_TICKS if points <= top])
 
 
 def _lines(axis: Any, chart: Chart, names: list[str], label: str) -> None:
@@ -173,10 +179,11 @@ def _bars(axis: Any, chart: Chart) -> None:
     """Draw a row for each rule, in the order in which they began to speak."""
     rules = list(dict.fromkeys(bar.rule for bar in chart.bars))
     for bar in chart.bars:
-        for start, end, priority in bar.stretches:
-            left, right = max(start, chart.span.start), min(end or chart.span.end, chart.span.end)
-            if right < left:
+        for stretch in bar.stretches:
+            seen = chart.seen(stretch)
+            if seen is None:
                 continue
+            (left, right), priority = seen, stretch.priority
             thick = THICK[priority]
             place, colour = rules.index(bar.rule), COLOURS[priority]
             axis.barh(place, right - left, left=left, height=thick, color=colour)
@@ -192,8 +199,7 @@ def _bars(axis: Any, chart: Chart) -> None:
         if any(one.priority is priority for bar in chart.bars for one in bar.stretches):
             axis.plot([], [], color=COLOURS[priority], lw=8 * THICK[priority], label=priority.value)
     if rules:
-        # Above the panel, where no bar is.
-        axis.legend(loc="lower left", fontsize=7, ncols=3, bbox_to_anchor=(0.0, 0.97))
+        _legend(axis)
 
 
 def _line(axis: Any, points: list[Point], colour: str, label: str | None, dash: Any = "-") -> None:
@@ -238,4 +244,5 @@ def _label(name: str) -> str:
 
 
 def _legend(axis: Any) -> None:
-    axis.legend(loc="upper left", fontsize=7, ncols=3, bbox_to_anchor=(0.0, 1.04))
+    """Put it above the panel, where nothing is drawn; the picture's title is at the left."""
+    axis.legend(loc="lower right", fontsize=7, ncols=3, bbox_to_anchor=(1.0, 0.97))

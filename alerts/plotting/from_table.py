@@ -39,7 +39,7 @@ def chart(
     if not measured:
         raise NothingToDraw(f"{path}: no reading of this patient that can be believed")
     first, last = measured[0].time, measured[-1].time
-    found = Chart(settings.id, chosen(start, end, last))
+    found = Chart(settings.id, chosen(start, end, last), known_until=last)
     settings = _said(settings, moments)
     watched(found, settings, (Measured(one.time, one.devices) for one in measured), only=False)
     if not found.series:

@@ -53,7 +53,11 @@ class Ratio(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """A figure with its 95 % interval; None: it cannot be said."""
+    """A figure with its 95 % interval; None: it cannot be said.
+
+    Where all samples agree (one patient, not one event found, or every one) there is no interval
+    either: it would have no width, and look like certainty.
+    """
 
     value: float | None
     low: float | None
@@ -101,4 +105,6 @@ def _interval(value: float, found: list[Floats]) -> Interval:
     if not len(finite) or len(finite) < ENOUGH * len(drawn):
         return Interval(value, None, None)
     low, high = np.percentile(finite, TAILS)
+    if finite.min() == finite.max():
+        return Interval(value, None, None)
     return Interval(value, float(low), float(high))

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from detectors.evaluation.measure import Evaluation
+
 app = typer.Typer()
+
+# More hours than a life has, more alerts than a day has seconds: a slip of the pen.
+MOST = 1_000_000.0
 
 
 class AlertIs(StrEnum):
@@ -80,12 +88,13 @@ def evaluate(  # noqa: PLR0917 (options, which have no order)
     import msgspec
     from rich.console import Console
 
-    from detectors.evaluation import measure, report, tables
+    from detectors.evaluation import measure, tables
     from detectors.evaluation.budgets import Alert
 
     pictures_of = _pictures(out, picture)
-    if any(one <= 0 for one in budget or ()) or (row_hours is not None and row_hours <= 0):
-        raise tables.Unusable("write --budget and --row-hours above 0")
+    _within_reason({"--budget": budget or (), "--row-hours": (row_hours,)}, zero=False)
+    hours = {"--refractory-hours": (refractory_hours,), "--horizon-hours": (horizon_hours,)}
+    _within_reason(hours, zero=True)
     errors = Console(stderr=True)
     data = tables.read(scores, labels, tuple(dict.fromkeys(score or ())), row_hours)
     how = measure.How(
@@ -110,6 +119,25 @@ def evaluate(  # noqa: PLR0917 (options, which have no order)
     if json:
         typer.echo(written.decode(), nl=False)
         return
+    _show(found)
+
+
+def _within_reason(options: Mapping[str, Sequence[float | None]], *, zero: bool) -> None:
+    """Raise Unusable for what is no number of hours, or of alerts; `zero`: 0 is one too."""
+    from detectors.evaluation.tables import Unusable
+
+    said = "from 0" if zero else "above 0"
+    for name, numbers in options.items():
+        for one in numbers:
+            if one is not None and not (0 < one <= MOST or (zero and one == 0)):
+                raise Unusable(f"{name}: write a number {said}, up to {MOST:,.0f}")
+
+
+def _show(found: Evaluation) -> None:
+    from rich.console import Console
+
+    from detectors.evaluation import report
+
     # A file has no width: the tables take what they need.
     console = Console() if Console().is_terminal else Console(width=report.WIDTH)
     for line in report.lines(found):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +26,7 @@ class Labelled:
     `label` says whether the row belongs to an event. `scores` has a figure for each row by the
     score's name; NaN is unknown. `stands_for` is the time in seconds that each row stands for.
     `unscored` counts labelled rows without any row of scores, `unlabelled` rows of scores that the
-    question leaves out.
+    question leaves out. `unjudged` says of columns that are no score here why not.
     """
 
     patient: Places
@@ -37,6 +37,7 @@ class Labelled:
     patients: int
     unscored: int = 0
     unlabelled: int = 0
+    unjudged: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def days(self) -> Floats:
@@ -82,6 +83,7 @@ def labelled(
     scores: Mapping[str, Floats],
     row_hours: float | None = None,
     counts: tuple[int, int] = (0, 0),
+    unjudged: Mapping[str, str] | None = None,
 ) -> Labelled:
     """Put rows in order and count what they stand for.
 
@@ -105,6 +107,7 @@ def labelled(
         _stands_for(whose, time, longest),
         len(names),
         *counts,
+        unjudged or {},
     )
 
 

@@ -102,7 +102,7 @@ class Evaluation(msgspec.Struct, frozen=True, tag_field="schema", tag="evaluatio
 
     `rows` are labelled rows, `positive_rows` those with label 1, `unscored_rows` those without any
     row of scores (unknown, so no alert), `unlabelled_rows` rows of scores that the question leaves
-    out.
+    out. `unjudged` says of columns that are not among `scores` why not.
     """
 
     patients: int
@@ -118,6 +118,7 @@ class Evaluation(msgspec.Struct, frozen=True, tag_field="schema", tag="evaluatio
     replicates: int
     seed: int
     scores: dict[str, ScoreFigures]
+    unjudged: dict[str, str] = {}
 
 
 class Drawn(NamedTuple):
@@ -166,6 +167,7 @@ def evaluate(data: Labelled, how: How) -> tuple[Evaluation, dict[str, Drawn]]:
             replicates=how.replicates,
             seed=how.seed,
             scores=scores,
+            unjudged=dict(data.unjudged),
         ),
         {name: one.drawn for name, one in prepared.items()},
     )

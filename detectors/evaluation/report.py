@@ -43,6 +43,9 @@ def lines(found: Evaluation) -> Iterator[str]:
         yield f"{found.unscored_rows} labelled rows have no row of scores: unknown, so no alert"
     if found.unlabelled_rows:
         yield f"{found.unlabelled_rows} rows of scores have no label: left out"
+    for why in dict.fromkeys(found.unjudged.values()):
+        names = ", ".join(name for name, own in found.unjudged.items() if own == why)
+        yield f"not judged, as {why}: {names}"
     row = "a row at or above the threshold"
     if found.alert == "crossing":
         row += " whose row before was below"

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from detectors.evaluation.labelled import Floats
 
-KEYS = ("patient", "time")
+TIME = "time"
+KEYS = ("patient", TIME)
 LABEL = "label"
 # Columns of `vigie score` that hold words.
 WORDS = frozenset({*KEYS, "news2_missing", "explanation"})
@@ -65,7 +66,7 @@ def read(
     truth = _truth(labels)
     found = _Table(scores, lambda name: name in KEYS or (name in columns or not columns))
     keys = found.keys()
-    asked = _asked(found, columns)
+    asked, unjudged = _asked(found, columns)
     place = {key: row for row, key in enumerate(keys)}
     rows = np.array([place.get(key, -1) for key in truth], dtype=np.int64)
     if not (rows >= 0).any():
@@ -84,6 +85,8 @@ def read(
             beside[name] = own
         elif columns:
             raise Unusable(f"{scores}: column `{name}` has no value in any labelled row")
+        else:
+            unjudged[name] = "no labelled row has a number"
     if not beside:
         raise Unusable(f"{scores}: no column has a value in any labelled row")
     missing = int((rows < 0).sum())
@@ -94,6 +97,7 @@ def read(
         beside,
         row_hours,
         (missing, len(keys) - (len(rows) - missing)),
+        unjudged,
     )
 
 
@@ -115,12 +119,12 @@ def _truth(path: Path) -> dict[Key, bool]:
     return found
 
 
-def _asked(table: _Table, columns: Sequence[str]) -> dict[str, Floats]:
-    """Read the columns that were asked for, or all columns of numbers."""
+def _asked(table: _Table, columns: Sequence[str]) -> tuple[dict[str, Floats], dict[str, str]]:
+    """Read the columns that were asked for, or all columns of numbers; and why not the others."""
     for name in columns:
         table.need(name)
     names = columns or [name for name in table.columns if name not in WORDS]
-    found = {}
+    found, unjudged = {}, {}
     for name in names:
         try:
             found[name] = _numbers(table, name)
@@ -128,7 +132,8 @@ def _asked(table: _Table, columns: Sequence[str]) -> dict[str, Floats]:
             # A column of words that nobody asked for is no score.
             if columns:
                 raise
-    return found
+            unjudged[name] = "not all of it is numbers"
+    return found, unjudged
 
 
 def _numbers(table: _Table, name: str) -> Floats:
@@ -194,11 +199,11 @@ class _Table:
             return cell
         try:
             time = datetime.fromisoformat(cell)
-        except (TypeError, ValueError):
+            if time.tzinfo is None:
+                raise Unusable(f"{self.path}: row {number}, column `time`: no time zone")
+            whole = round(time.replace(microsecond=0).astimezone(UTC).timestamp())
+        except (TypeError, ValueError, OverflowError):
             raise Unusable(f"{self.path}: row {number}, column `time`: no ISO 8601 time") from None
-        if time.tzinfo is None:
-            raise Unusable(f"{self.path}: row {number}, column `time`: no time zone")
-        whole = round(time.replace(microsecond=0).astimezone(UTC).timestamp())
         return whole * _MICROSECONDS + time.microsecond
 
 
@@ -233,21 +238,30 @@ def _parquet(path: Path, wanted: Callable[[str], bool]) -> tuple[list[str], dict
     except ImportError:
         raise Unusable(f"{path}: Parquet needs pyarrow: pip install 'vigie[analysis]'") from None
     try:
-        with parquet.ParquetFile(path) as file:
+        # Opened here: pyarrow's own words for a file that is not there are no sentence.
+        with path.open("rb") as raw, parquet.ParquetFile(raw) as file:
             names = list(file.schema_arrow.names)
             table = file.read(columns=[name for name in names if wanted(name)])
     except pa.ArrowException:
         raise Unusable(f"{path}: no Parquet file") from None
-    columns = {}
-    for name in table.column_names:
-        column = table.column(name)
-        if pa.types.is_timestamp(column.type):
-            if column.type.tz is None:
-                raise Unusable(f"{path}: column `{name}` has no time zone; write it as UTC")
-            kind = pa.timestamp("us", "UTC")
-            column = column.cast(kind, safe=False).cast("int64")
-        columns[name] = column.to_pylist()
-    return names, columns
+    columns = {name: table.column(name) for name in table.column_names}
+    if TIME in columns:
+        columns[TIME] = _times(path, columns[TIME])
+    return names, {name: column.to_pylist() for name, column in columns.items()}
+
+
+def _times(path: Path, column: Any) -> Any:
+    """Turn Arrow's own times into microseconds since 1970; text is left as it is."""
+    import pyarrow as pa  # noqa: PLC0415 (it was imported just now)
+
+    if pa.types.is_timestamp(column.type):
+        if column.type.tz is None:
+            raise Unusable(f"{path}: column `{TIME}` has no time zone; write it as UTC")
+        return column.cast(pa.timestamp("us", "UTC"), safe=False).cast("int64")
+    if pa.types.is_integer(column.type):
+        # Seconds, milliseconds? Nobody says.
+        raise Unusable(f"{path}: column `{TIME}` has numbers; write times, with their zone")
+    return column
 
 
 def _text(cell: Any) -> str:

@@ -42,6 +42,11 @@ On these values the model has an AUROC of **{pattern:.3f}** (0.5: the pattern te
 averages have weights that add up to 1, so that none of them grows as it warms up."""
 
 
+SAME_ROWS = """\
+Platt's scaling has its two figures from these same left-out rows, so the slope is near 1 whatever
+the model: read the tenths."""
+
+
 def card(trained: Trained) -> str:
     """Write the model card in Markdown; the same figures give the same text."""
     return "\n".join(_lines(trained)) + "\n"
@@ -124,8 +129,8 @@ def _calibration(figures: ScoreFigures) -> Iterator[str]:
         yield "Not known."
         return
     yield (
-        f"Brier score {_with(one.brier, 4)}; slope {_with(one.slope, 2)}. Tenths of the rows by"
-        " prediction:"
+        f"Brier score {_with(one.brier, 4)}; slope {_with(one.slope, 2)}. {SAME_ROWS} Tenths of the"
+        " rows by prediction:"
     )
     yield ""
     yield "| predicted | observed | rows |"

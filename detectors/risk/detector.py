@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import cached_property
 from math import inf
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import msgspec
 
@@ -25,15 +23,8 @@ from detectors.risk.features import (
     taken,
     vector,
 )
-from detectors.risk.model import (
-    BadModel,
-    RiskModel,
-    Scorer,
-    Thresholds,
-    probability,
-    read,
-    shipped,
-)
+from detectors.risk.model import RiskModel, Scorer, probability
+from detectors.risk.options import Options
 from ingest.readings import Quality
 
 if TYPE_CHECKING:
@@ -47,11 +38,10 @@ DETECTOR = "risk/1"
 MOST_PARTS = 5
 # For how long (hours) a vital counts as known: as long as the longest mean of a feature looks back.
 # Older ones are carried forward in the probability, as in the recordings that it was fitted to,
-# but no finding rests on them (engineering choice).
+# but no finding rests on them alone (engineering choice).
 FRESH = LONG
-# A finding neither begins nor goes on with fewer vitals than this: with one or two, a probability is
-# that of all patients, moved by a single reading (engineering choice). The probability is given all
-# the same.
+# A finding neither begins nor goes on with fewer vitals than this: with one or two, a probability
+# is that of all patients, moved by a single reading (engineering choice). It is given all the same.
 LEAST_VITALS = 3
 VITALS = tuple(str(one.vital) for one in WATCHED)
 _place_of = PLACES.get
@@ -60,48 +50,6 @@ _SUSPECT = int(Quality.SUSPECT)
 # antibiotics and cultures, and its models tell the ill from the well poorly; the rest is a reason
 # for closer follow-up. None is urgent by itself.
 ADVICE = frozenset({"sepsis"})
-
-
-class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
-    """What is asked, and when a risk becomes a finding.
-
-    `models` are files of a site's own questions (`vigie train`; whole paths): each is asked besides
-    the shipped ones, or instead of the shipped one of the same name. They are read once, with the
-    profile. `thresholds` goes before the model's own, by question (probabilities). A finding that
-    ended does not begin again within `again_hours`, so that a risk at its threshold does not flap
-    (engineering choice).
-
-    Raises ValueError for a file that is no model, and for thresholds of a question not asked.
-    """
-
-    models: tuple[str, ...] = ()
-    thresholds: dict[str, Thresholds] = {}
-    again_hours: Annotated[float, msgspec.Meta(ge=0)] = 1.0
-
-    def __post_init__(self) -> None:
-        """Read the models, so that a wrong file is told with the profile and not at a bedside."""
-        unasked = sorted(self.thresholds.keys() - set(self.questions))
-        if unasked:
-            asked = ", ".join(self.questions)
-            raise ValueError(f"thresholds of `{unasked[0]}`, which is not asked; asked are {asked}")
-
-    @cached_property
-    def scorers(self) -> tuple[Scorer, ...]:
-        """The models made ready, in the order of their questions' names."""
-        asked = {model.question: model for model in shipped()}
-        own: set[str] = set()
-        for name in self.models:
-            model = _own(name)
-            if model.question in own:
-                raise ValueError(f"two models ask `{model.question}`")
-            own.add(model.question)
-            asked[model.question] = model
-        return tuple(Scorer(asked[question]) for question in sorted(asked))
-
-    @cached_property
-    def questions(self) -> tuple[str, ...]:
-        """The names of what is asked: the rule is `risk.NAME`, the column `risk_NAME`."""
-        return tuple(scorer.model.question for scorer in self.scorers)
 
 
 class Passed(msgspec.Struct, array_like=True, gc=False):
@@ -135,8 +83,10 @@ class Risk:
 
     The models see the vitals alone: neither NEWS2's validity nor any other detector's score, so a
     profile changes no probability. There is one as soon as any of the vitals is known; a vital that
-    never came speaks neither for nor against. Values are taken in once a minute at most; in
-    between, the last scores are repeated. Suspect values are left out. Learning is not frozen in
+    never came speaks neither for nor against. What was measured is carried forward, as in the
+    recordings; but a finding needs three vitals of the last 24 h, and after a day without any it
+    begins anew. Values are taken in once a minute at most; in between, the last scores are
+    repeated. Suspect values are left out. Learning is not frozen in
     an alert, as nothing is learned of what is usual: the statistics say how the patient is.
 
     There is no score for a patient who is pregnant or, as far as the year of birth tells, under 16
@@ -250,16 +200,6 @@ class Risk:
         if was is not None and was.ended is not None and abs(at - was.ended) < again:
             return was
         return Passed(at, None) if enough and risk >= thresholds.alert else None
-
-
-def _own(name: str) -> RiskModel:
-    path = Path(name)
-    if not path.is_absolute():
-        raise ValueError(f"`{name}`: write the whole path of the model's file")
-    try:
-        return read(path)
-    except BadModel as error:
-        raise ValueError(str(error)) from None
 
 
 def _for(settings: Patient, moment: Moment, scores: Scores) -> Scores:

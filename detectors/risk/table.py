@@ -51,22 +51,29 @@ def rows(path: Path, progress: Callable[[float], None]) -> Iterator[Row]:
     if not path.is_file():
         raise BadTable(f"{path.name}: there is no such file")
     source = _parquet if path.suffix == ".parquet" else _csv
-    for number, given in source(path, progress):
-        try:
-            yield _row(*given)
-        except (TypeError, ValueError) as error:
-            raise BadTable(f"{path.name}: row {number}: {error}") from None
+    try:
+        for number, given in source(path, progress):
+            try:
+                row = _row(*given)
+            except (OverflowError, TypeError, ValueError) as error:
+                raise BadTable(f"{path.name}: row {number}: {error}") from None
+            yield row
+    except (UnicodeDecodeError, csv.Error):
+        raise BadTable(f"{path.name}: this is no CSV file in UTF-8") from None
 
 
 def features(table: Iterable[Row]) -> Features:
     """Follow each patient as the detector does at run time; keep what is known at labelled times.
 
     Rows of a patient are in order of time and together. Values outside the suspect limits are left
-    out, as at run time. Raises BadTable.
+    out, as at run time. Raises BadTable, which counts the readings from 1.
     """
     follower = _Follower()
-    for row in table:
-        follower.see(row)
+    for number, row in enumerate(table, start=1):
+        try:
+            follower.see(row)
+        except BadTable as error:
+            raise BadTable(f"reading {number}: {error}") from None
     return follower.end()
 
 
@@ -127,7 +134,10 @@ class _Follower:
 
 
 def _row(patient: Any, time: Any, vital: Any, value: Any, label: Any) -> Row:
-    moment = time if isinstance(time, datetime) else datetime.fromisoformat(str(time))
+    try:
+        moment = time if isinstance(time, datetime) else datetime.fromisoformat(str(time))
+    except ValueError:  # its text would tell what is in the cell
+        raise ValueError("the time is not ISO 8601") from None
     if moment.tzinfo is None:
         raise ValueError("the time has no zone")
     if patient is None or patient == "":
@@ -150,7 +160,7 @@ def _label(given: Any) -> bool | None:
 
 def _csv(path: Path, progress: Callable[[float], None]) -> Iterator[tuple[int, tuple[Any, ...]]]:
     size = max(path.stat().st_size, 1)
-    with path.open(encoding="utf-8", newline="") as file:
+    with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file)
         places = _places(path, next(reader, []))
         read = 0

@@ -10,7 +10,7 @@ from detectors.evaluation.labelled import labelled
 from detectors.evaluation.measure import Evaluation, How, evaluate
 from detectors.risk import table as tables
 from detectors.risk.calibration import platt
-from detectors.risk.features import NAMES
+from detectors.risk.features import NAMES, WATCHED
 from detectors.risk.fitting import Array, Fitted, area, crossed, fit, folds
 from detectors.risk.model import SCHEMA, Calibration, RiskModel, Thresholds, Weight
 
@@ -174,7 +174,8 @@ def exchanged(read: Iterable[Row], fitted: Fitted, seed: int) -> float:
 
 def _enough(found: Features, plan: Plan) -> None:
     if not len(found.labels):
-        raise NotEnough("no time with a label has a vital that is known")
+        vitals = ", ".join(str(one.vital) for one in WATCHED)
+        raise NotEnough(f"no time with a label has a value of one of the vitals {vitals}")
     ones = int(found.labels.sum())
     if ones in {0, len(found.labels)}:
         only = "1" if ones else "0"

@@ -18,7 +18,7 @@ from tests.evaluation.comparing import outside
 from tests.evaluation.page import page
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tests.evaluation.record import Kept
 
@@ -32,13 +32,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not place or not Path(place).is_dir():
         sys.exit("VIGIE_RECORDINGS must name the folder of the recordings that are judged")
     known = running.names(options.tasks)
-    chosen = options.only.split(",") if options.only else known
-    for name in chosen:
-        if name not in known:
-            sys.exit(f"no task `{name}`; there are {', '.join(known)}")
+    chosen = _chosen(options.only, known)
     console = Console(width=None if sys.stdout.isatty() else 120)
     kept = options.out.with_suffix(".json")
-    old, new = record.read(kept).sections, dict[str, "Kept"]()
+    # Of a task that is no more, a whole run keeps no section.
+    old = {
+        name: section
+        for name, section in record.read(kept).sections.items()
+        if options.only or name in known
+    }
+    new: dict[str, Kept] = {}
     for name, found in running.run(chosen, Path(place), console, options.out.parent, options.tasks):
         new[name] = found
         if not options.check:
@@ -46,14 +49,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
             told = record.Record({**old, **new})
             record.write(told, kept)
             options.out.write_text(page(told), encoding="utf-8")
-    failed = [name for name, found in new.items() if found.failed is not None]
     differ = list(outside(old, new)) if options.check else []
-    for line in differ:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    if options.check and not differ:
-        console.print(f"all figures of {len(new) - len(failed)} sections lie where the page says")
     if not options.check:
         console.print(f"{options.out}: written", soft_wrap=True)
+    return _told(console, new, differ, check=options.check)
+
+
+def _chosen(only: str | None, known: list[str]) -> list[str]:
+    chosen = only.split(",") if only else known
+    for name in chosen:
+        if name not in known:
+            sys.exit(f"no task `{name}`; there are {', '.join(known)}")
+    return chosen
+
+
+def _told(console: Console, new: Mapping[str, Kept], differ: list[str], *, check: bool) -> int:
+    """Say what differs and what failed; returns 1 if anything does."""
+    failed = [name for name, found in new.items() if found.failed is not None]
+    for line in differ:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if check and not differ:
+        console.print(f"all figures of {len(new) - len(failed)} sections lie where the page says")
     for name in failed:
         console.print(f"{name}: {new[name].failed}", markup=False, soft_wrap=True)
     return 1 if failed or differ else 0

@@ -17,8 +17,9 @@ RELATIVE, ABSOLUTE = 0.01, 0.002
 def outside(page: Mapping[str, Kept], new: Mapping[str, Kept]) -> Iterator[str]:
     """Name each figure that is not where the page says, in one line; of the new sections only.
 
-    With an interval: within it. Without: within one part in a hundred (or 0.002). A figure that is
-    on one side only is named as well; a section that failed is not compared.
+    With an interval: within it. Without, or where it is narrower: within one part in a hundred (or
+    0.002). A figure that is on one side only is named as well; a section that failed is not
+    compared.
     """
     for task, found in new.items():
         if found.failed is not None:
@@ -39,9 +40,9 @@ def _told(known: Figure | None, found: Figure | None) -> str:
     if found is None:
         return "not measured any more"
     value, low, high = known
-    if low is None or high is None:
-        room = max(ABSOLUTE, RELATIVE * abs(value))
-        low, high = value - room, value + room
+    room = max(ABSOLUTE, RELATIVE * abs(value))
+    low = value - room if low is None else min(low, value - room)
+    high = value + room if high is None else max(high, value + room)
     if low <= found[0] <= high:
         return ""
     return f"{found[0]:.4g}, the page says {value:.4g} [{low:.4g}, {high:.4g}]"

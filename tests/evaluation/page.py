@@ -5,12 +5,13 @@ from __future__ import annotations
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-from tests.evaluation.demands import DEMANDS, baseline, reached
+from tests.evaluation.demands import DEMANDS, HOURS, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from tests.evaluation.demands import Demand
+    from tests.evaluation.bounds import Bound
+    from tests.evaluation.demands import Demand, Told
     from tests.evaluation.record import Figure, Kept, Record
 
 HEAD = """\
@@ -21,6 +22,14 @@ negative results too. Made by `make evaluate` from the folder that `VIGIE_RECORD
 edit. The numbers are in `docs/evaluation.json` as well. `make evaluate CHECK=1` measures anew and
 names every figure that lies outside of this page's 95 % interval; `make evaluate TASK=nab` does one
 section. Intervals are in brackets.
+"""
+# Below the table of demands.
+AFTER = """\
+A bound is held against the strictest baseline. "Not the whole interval": the figure reaches it, the
+worse end of its 95 % interval does not, so other patients may well give less. What is reckoned in
+shares or multiples of a baseline takes the baseline's figure as it is, without its own interval.
+What the detectors cost (time for a reading, size of a state, import) is measured by `make bench`
+and stands in [performance.md](performance.md).
 """
 WIDTH = 110
 NOT_MEASURED = "not measured"
@@ -34,18 +43,20 @@ def page(record: Record, demands: Mapping[str, tuple[Demand, ...]] = DEMANDS) ->
     return "\n".join(lines).rstrip() + "\n"
 
 
-def shown(one: Figure | None) -> str:
-    """Write a figure.
+def shown(one: Figure | None, digits: int = 3) -> str:
+    """Write a figure; a whole number that comes of a count has no digits behind the point.
 
-    >>> shown((0.7012, 0.684, 0.7181)), shown((2.0, None, None)), shown(None)
-    ('0.701 [0.684, 0.718]', '2.000', 'not measured')
+    >>> shown((0.7012, 0.684, 0.7181)), shown((4.0, 3.0, 4.0), 1), shown((0.865, None, None))
+    ('0.701 [0.684, 0.718]', '4.0 [3.0, 4.0]', '0.865')
+    >>> shown((2.0, None, None)), shown(None)
+    ('2', 'not measured')
     """
     if one is None:
         return NOT_MEASURED
     value, low, high = one
     if low is None or high is None:
-        return f"{value:.3f}"
-    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
+        return f"{value:.0f}" if value.is_integer() else f"{value:.{digits}f}"
+    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def _demanded(record: Record, demands: Mapping[str, tuple[Demand, ...]]) -> Iterator[str]:
@@ -53,12 +64,35 @@ def _demanded(record: Record, demands: Mapping[str, tuple[Demand, ...]]) -> Iter
     rows = []
     for task, asked in demands.items():
         section = record.sections.get(task)
-        for demand in asked:
-            figures = section.figures if section is not None else {}
-            held = "" if demand.baseline is None else shown(baseline(figures, demand))
-            answer = shown(reached(figures, demand))
-            rows.append((demand.what, held, demand.must, demand.goal, answer, f"`{task}`"))
-    yield from _table(("what", "baseline", "must", "goal", "reached", "section"), rows)
+        figures = section.figures if section is not None else {}
+        rows += [_demand(task, demand, figures) for demand in asked]
+    yield from _table(("what", "baseline", "reached", "must", "goal", "section"), rows)
+    yield AFTER
+
+
+def _demand(task: str, demand: Demand, figures: Mapping[str, Figure]) -> tuple[str, ...]:
+    held = (f"{name}: {_told(told, figures)}" for name, told in demand.baselines.items())
+    return (
+        demand.what,
+        "; ".join(held),
+        _told(demand.reached, figures),
+        _bound(demand.must, demand, figures),
+        _bound(demand.goal, demand, figures),
+        f"`{task}`",
+    )
+
+
+def _told(told: Told, figures: Mapping[str, Figure]) -> str:
+    cells = (
+        # Hours are known to the hour: more digits would be none.
+        f"{name} {shown(figures.get(figure), 1 if name == HOURS else 3)}".strip()
+        for name, figure in told.items()
+    )
+    return ", ".join(cells)
+
+
+def _bound(bound: Bound | None, demand: Demand, figures: Mapping[str, Figure]) -> str:
+    return "" if bound is None else f"{bound.words}: {verdict(figures, demand, bound)}"
 
 
 def _section(task: str, one: Kept) -> Iterator[str]:

@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from detectors.evaluation.measure import ScoreFigures
+    from tests.evaluation.risk_compared import Crossed
+
 PLAN = Plan("sepsis", "", "", penalty=0.02, horizon_hours=6.0)
-MUST = 0.675
+MUST, GOAL = 0.675, 0.72
 METHOD = """\
 Every hour of the PhysioNet 2019 recordings in which one of the seven vitals was measured; label 1
 from 6 h before the onset of sepsis. The model is fitted four times to three quarters of the
@@ -47,18 +50,25 @@ def run(recordings: Path, console: Console) -> Section:
         key = name.replace(" ", "_")
         section.figures[f"auroc.{key}"] = (one.auroc.value or 0.0, one.auroc.low, one.auroc.high)
     section.figures["pattern"] = (by.pattern, None, None)
+    section.verdict = _verdict(figures, by)
+    return section
+
+
+def _verdict(figures: dict[str, ScoreFigures], by: Crossed) -> str:
+    """Say plainly what was reached and what was not; every number is of this run."""
     ours, theirs = figures["risk"].auroc.value or 0.0, figures["NEWS2"].auroc.value or 0.0
     folds = ", ".join(f"{one:.3f}" for one in by.by_fold)
-    section.verdict = (
+    ppv = figures["risk"].budgets[0].ppv.value
+    said = (
         f"The model reaches {ours:.3f} (folds: {folds}), NEWS2 {theirs:.3f}; {MUST} was asked for,"
-        f" {'and is kept' if ours >= MUST else 'and is NOT reached'}, 0.72 was hoped for and is not"
-        " reached. What would be beyond is a clock: boosted trees over such averages came"
-        " to 0.725 (measured once), but to 0.680 where hours are weighted so that the time since"
-        " admission tells nothing, and a linear model has as much there. On values that were"
-        " dealt out anew, so that only the pattern of measurements is left, the model has"
-        f" {by.pattern:.3f}. Of fifteen alerts one falls into a sepsis: an advice, not an alarm."
+        f" {'and is kept' if ours >= MUST else 'and is NOT reached'}; {GOAL}, hoped for,"
+        f" {'is reached' if ours >= GOAL else 'is not reached'}. On values that were dealt out"
+        " anew, so that only the pattern of measurements is left, the model has"
+        f" {by.pattern:.3f} (0.5: the pattern tells nothing)."
     )
-    return section
+    if ppv:
+        said += f" At one alert per patient-day, one alert in {1 / ppv:.0f} falls into a sepsis."
+    return said
 
 
 def _asked(stay: Stay) -> tuple[Any, Any]:

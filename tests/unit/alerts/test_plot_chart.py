@@ -63,6 +63,32 @@ def test_without_times_the_span_is_the_day_up_to_the_newest_reading() -> None:
     assert chosen(START - HOUR, None, START) == Span(START - HOUR, START)
 
 
+def test_a_span_that_ends_with_the_calendars_first_day_is_one_sentence() -> None:
+    with pytest.raises(SettingError, match="--from must be before --to"):
+        chosen(None, datetime.min.replace(tzinfo=UTC), START)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "known_until", "expected"),
+    [
+        pytest.param(-1, 2, None, (0, 2), id="cut at the start of the span"),
+        pytest.param(2, 30, None, (2, 24), id="cut at its end"),
+        pytest.param(2, None, None, (2, 24), id="open: to the end of the span"),
+        pytest.param(2, None, 5, (2, 5), id="open: no further than anything is known"),
+        pytest.param(6, None, 5, (6, 6), id="began with the last tick"),
+        pytest.param(-3, -1, None, None, id="before the span"),
+    ],
+)
+def test_a_stretch_is_drawn_within_the_span_and_no_further_than_is_known(
+    start: int, end: int | None, known_until: int | None, expected: tuple[int, int] | None
+) -> None:
+    until = None if known_until is None else START + known_until * HOUR
+    chart = Chart("p-1", DAY, known_until=until)
+    last = None if end is None else START + end * HOUR
+    seen = chart.seen(Stretch(START + start * HOUR, last, Priority.HIGH))
+    assert seen == (expected and Span(START + expected[0] * HOUR, START + expected[1] * HOUR))
+
+
 @pytest.mark.parametrize("start", [0, 1])
 def test_a_span_ends_after_it_begins(start: int) -> None:
     with pytest.raises(SettingError, match="--from must be before --to"):
@@ -162,7 +188,7 @@ def test_a_table_gives_the_chart_of_one_of_its_patients(tmp_path: Path) -> None:
     path.write_text(lines([*said, *rows, Row("p-1", START + 40 * HOUR, "spo2", 666)]))
     chart, bad = from_table.chart(path, Patient("p-1", profile=Profile.ICU), None, None)
     assert bad == 1
-    assert chart.span.end == START + 29 * HOUR
+    assert chart.span.end == chart.known_until == START + 29 * HOUR
     assert chart.series["heart_rate"]
     assert "news2" not in chart.scores, "which is not for who is pregnant"
     with pytest.raises(NothingToDraw, match="there are readings from 2026-11-24"):

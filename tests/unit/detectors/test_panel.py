@@ -156,3 +156,14 @@ def test_news2_of_nothing_is_unknown_and_not_zero() -> None:
     closed = one.feed(child, "d", instant(1, low), still_open={"news2"})
     assert "news2" in closed.judged
     assert closed.assessment is None or closed.assessment.news2 is None
+
+
+def test_a_risk_of_nothing_is_unknown_and_not_zero() -> None:
+    """As above, for a patient of whom no risk is asked any more."""
+    one, ill = Panel(), {Vital.SPO2: 85.0, Vital.HEART_RATE: 140.0, Vital.RESPIRATORY_RATE: 32.0}
+    assert one.feed(PLAIN, "d", instant(0, ill)).findings
+    opened = {"news2", "risk.deterioration", "risk.sepsis"}
+    pregnant = Patient("p-1", pregnant=True)
+    closed = one.feed(pregnant, "d", instant(1, ill), still_open=opened)
+    assert "risk.deterioration" in closed.judged
+    assert closed.assessment is None or not closed.assessment.risks

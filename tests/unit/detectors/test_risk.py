@@ -4,52 +4,25 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import datetime, timedelta
+from datetime import timedelta
 from math import log
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import structs
 
-from alerts.scoring.profiles import questions
 from detectors.base import Moment, Sample
 from detectors.findings import Against, Kind, Priority
-from detectors.profiles.loading import BadProfile, parse
 from detectors.risk import Risk
-from detectors.risk.detector import Options, State
+from detectors.risk.detector import State
 from detectors.risk.features import vector
-from detectors.risk.model import Scorer, Thresholds, shipped, text
+from detectors.risk.model import Scorer, Thresholds, shipped
+from detectors.risk.options import Options
 from ingest.readings import Quality
 from ingest.registry.entities import Patient
+from tests.unit.detectors.at_risk import HOUR, ILL, WELL, falling_ill, look, moment, told
 from tests.unit.detectors.plain import START
-
-if TYPE_CHECKING:
-    from detectors.base import Score
-
-ADULT = Patient("p-1")
-HOUR = timedelta(hours=1)
-WELL = {"heart_rate": 72.0, "respiratory_rate": 14.0, "spo2": 98.0, "systolic": 125.0}
-ILL = {"heart_rate": 128.0, "respiratory_rate": 30.0, "spo2": 90.0, "systolic": 92.0}
-_encoder = msgspec.msgpack.Encoder(order="deterministic")
-
-
-def moment(time: datetime, values: dict[str, float], device: str = "dev-1") -> Moment:
-    samples = tuple(Sample(vital, values[vital]) for vital in sorted(values))
-    return Moment(time, time.timestamp(), device, samples)
-
-
-def look(detector: Risk, one: Moment, settings: Patient = ADULT) -> dict[str, Score]:
-    scores = detector.score(settings, one, {})
-    detector.learn(settings, one, scores)
-    return {score.rule: score for score in scores}
-
-
-def told(risk: Risk) -> bytes:
-    return _encoder.encode(risk.snapshot())
 
 
 def test_the_first_reading_of_any_vital_has_a_risk() -> None:
@@ -124,10 +97,6 @@ def test_whom_the_models_are_not_for_has_no_score(settings: Patient) -> None:
     (ended,) = detector.score(settings, opened, {})
     assert ended.rule == "risk.sepsis"
     assert ended.finding is None
-
-
-def falling_ill(detector: Risk, hours: int = 12) -> list[dict[str, Score]]:
-    return [look(detector, moment(START + n * HOUR, WELL if n < 3 else ILL)) for n in range(hours)]
 
 
 def test_a_deterioration_is_a_reason_for_closer_follow_up_and_never_urgent() -> None:
@@ -206,71 +175,6 @@ def test_the_state_stays_small_however_many_devices_there_were() -> None:
     assert len(told(detector)) <= 800
 
 
-def own(folder: Path, question: str, old: str = "deterioration") -> str:
-    """Write a shipped model as a site's own question, and return the path of its file."""
-    (model,) = (one for one in shipped() if one.question == old)
-    file = folder / f"{question}-1.toml"
-    file.write_text(text(structs.replace(model, question=question)), "utf-8")
-    return str(file)
-
-
-def test_a_site_may_ask_a_question_of_its_own(tmp_path: Path) -> None:
-    options = Options(models=(own(tmp_path, "aki"),))
-    assert options.questions == ("aki", "deterioration", "sepsis")
-    scores = falling_ill(Risk(options))[-1]
-    assert scores["risk.aki"].value == scores["risk.deterioration"].value
-    assert scores["risk.aki"].finding is not None
-    assert sorted(falling_ill(Risk(Options()))[-1]) == ["risk.deterioration", "risk.sepsis"]
-
-
-def test_a_sites_own_model_of_a_shipped_question_takes_its_place(tmp_path: Path) -> None:
-    file = Path(own(tmp_path, "sepsis", old="deterioration"))
-    options = Options(models=(str(file),))
-    assert options.questions == ("deterioration", "sepsis")
-    scores = falling_ill(Risk(options))[-1]
-    assert scores["risk.sepsis"].value == scores["risk.deterioration"].value
-
-
-def test_a_profile_may_ask_a_sites_own_question(tmp_path: Path) -> None:
-    path = own(tmp_path, "aki")
-    watched = parse("own", f'about = "a test"\n[risk]\nmodels = ["{path}"]\n')
-    assert questions(watched) == ("aki", "deterioration", "sepsis")
-
-
-@pytest.mark.parametrize(
-    ("section", "said"),
-    [
-        pytest.param('models = ["aki-1.toml"]', "whole path", id="a relative path"),
-        pytest.param('models = ["/nowhere/aki-1.toml"]', "cannot be read", id="no such file"),
-        pytest.param('models = ["{bad}"]', "no risk model", id="no model"),
-        pytest.param('models = ["{aki}", "{aki}"]', "two models ask `aki`", id="one twice"),
-        pytest.param(
-            "thresholds.aki = {{ alert = 0.2, release = 0.1 }}", "`aki`, which is not", id="unasked"
-        ),
-        pytest.param(
-            "thresholds.sepsis = {{ alert = 0.1, release = 0.2 }}", "above where", id="upside down"
-        ),
-    ],
-)
-def test_a_wrong_section_is_refused_with_the_profile(
-    tmp_path: Path, section: str, said: str
-) -> None:
-    bad = tmp_path / "bad.toml"
-    bad.write_text("question = 3", "utf-8")
-    body = section.format(bad=bad, aki=own(tmp_path, "aki"))
-    with pytest.raises(BadProfile, match=said):
-        parse("own", f'about = "a test"\n[risk]\n{body}\n')
-
-
-def test_an_open_alert_of_a_question_that_is_asked_no_more_ends() -> None:
-    opened = moment(START, WELL)._replace(open=frozenset({"risk.aki", "silence.dev-1"}))
-    scores = Risk(Options()).score(ADULT, opened, {})
-    assert [one.rule for one in scores] == ["risk.deterioration", "risk.sepsis", "risk.aki"]
-    assert scores[-1].finding is None
-    # A score of nothing, which the panel does not take for a probability.
-    assert len(scores[-1].missing) == 7
-
-
 def test_a_finding_does_not_go_on_with_values_of_days_ago() -> None:
     detector = Risk(Options())
     assert falling_ill(detector)[-1]["risk.deterioration"].finding is not None
@@ -332,9 +236,7 @@ values = {Vital.HEART_RATE: 128.0, Vital.SPO2: 88.0, Vital.SYSTOLIC: 80.0}
 one = Instant(datetime(2026, 11, 24, 12, tzinfo=UTC), values)
 found = Panel().feed(Patient("p-1", profile=Profile.ICU), "dev-1", one)
 assert found.assessment.risks["sepsis"] > 0
-print([one for one in ("river.linear_model", "scipy", "sklearn") if one in sys.modules])
+print([one for one in ("river.linear_model", "scipy.optimize", "sklearn") if one in sys.modules])
 """
-    ran = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout == "[]\n"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from detectors.risk.card import NOT_FOR, PATTERN, SAME_ROWS
 from detectors.risk.features import PLACES, taken, vector
 from detectors.risk.model import BadModel, RiskModel, Scorer, parse, probability, shipped, text
 from detectors.risk.online import named, pipeline
@@ -98,3 +99,10 @@ def test_a_bad_file_is_refused_and_the_place_named(old: str, new: str, said: str
     with pytest.raises(BadModel) as refused:
         parse(good.replace(old, new, 1))
     assert said in str(refused.value)
+
+
+def test_the_card_of_a_shipped_model_has_what_every_card_says(model: RiskModel) -> None:
+    page = Path(__file__).parents[3] / "docs" / "models" / f"{model.question}.md"
+    written = page.read_text("utf-8")
+    for said in (NOT_FOR, SAME_ROWS, PATTERN.partition("{")[0], PATTERN.rpartition("}")[2]):
+        assert said in written

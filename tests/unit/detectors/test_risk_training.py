@@ -146,7 +146,15 @@ def test_too_few_patients_are_refused() -> None:
     [
         ("patient,time,vital,value\n", "there is no column `label`"),
         (f"{HEADER}a,2026-01-01T00:00:00,heart_rate,80,1\n", "row 2: the time has no zone"),
-        (f"{HEADER}a,yesterday,heart_rate,80,1\n", "row 2: "),
+        (f"{HEADER}a,yesterday,heart_rate,80,1\n", "row 2: the time is not ISO 8601"),
+        (f"{HEADER}a,2026-01-01T00:00:00Z,lactate,2,1\n", "of the vitals heart_rate, spo2"),
+        (f"{HEADER}a,2026-01-01T00:00:00Z,heart_rate,80,2\n", "row 2: the label is neither 0"),
+        (
+            f"{HEADER}a,2026-01-02T00:00:00Z,spo2,98,1\na,2026-01-01T00:00:00Z,spo2,98,1\n",
+            "reading 2: the times of a patient are not in order",
+        ),
+        ("", "t.csv: there is no column `patient`"),
+        (HEADER, "no time with a label"),
         (f"{HEADER}a,2026-01-01T00:00:00Z,heart_rate,fast,1\n", "the value is no number"),
         (f"{HEADER}a,2026-01-01T00:00:00Z,heart_rate,80,maybe\n", "neither 0 nor 1 nor empty"),
         (f"{HEADER},2026-01-01T00:00:00Z,heart_rate,80,1\n", "there is no patient"),
@@ -156,7 +164,7 @@ def test_too_few_patients_are_refused() -> None:
 def test_a_bad_file_ends_the_command_with_one_clear_sentence(
     tmp_path: Path, body: str, said: str
 ) -> None:
-    table = tmp_path / "table.csv"
+    table = tmp_path / "t.csv"
     table.write_text(body, "utf-8")
     result = CliRunner().invoke(app, ["collapse", str(table), "--out", str(tmp_path / "m.toml")])
     assert result.exit_code == 2
@@ -165,13 +173,7 @@ def test_a_bad_file_ends_the_command_with_one_clear_sentence(
 
 
 def test_the_command_writes_a_model_and_its_card(tmp_path: Path) -> None:
-    table, model, page = tmp_path / "t.csv", tmp_path / "m.toml", tmp_path / "m.md"
-    with table.open("w", encoding="utf-8") as file:
-        file.write(HEADER)
-        for row in synthetic():
-            time = datetime.fromtimestamp(row.at, UTC).isoformat()
-            label = int(row.label or 0)
-            file.write(f"{row.patient},{time},{row.vital},{row.value!r},{label}\n")
+    table, model, page = written(tmp_path), tmp_path / "m.toml", tmp_path / "m.md"
     options = ["--out", str(model), "--card", str(page), "--replicates", "20"]
     options += ["--data", "synthetic", "--licence", "CC0"]
     result = CliRunner().invoke(app, ["collapse", str(table), *options])
@@ -179,3 +181,74 @@ def test_the_command_writes_a_model_and_its_card(tmp_path: Path) -> None:
     assert model.read_text("utf-8") == text(trained().model)
     assert page.read_text("utf-8") == card(trained())
     assert list(rows(table, lambda _: None)) == list(synthetic())
+
+
+def written(folder: Path, encoding: str = "utf-8") -> Path:
+    """Write a table that can be fitted to."""
+    table = folder / "t.csv"
+    with table.open("w", encoding=encoding) as file:
+        file.write(HEADER)
+        for row in synthetic():
+            time = datetime.fromtimestamp(row.at, UTC).isoformat()
+            label = int(row.label or 0)
+            file.write(f"{row.patient},{time},{row.vital},{row.value!r},{label}\n")
+    return table
+
+
+def refused(*words: str) -> str:
+    """Run the command, which must refuse before anything is fitted, and return what it says."""
+    result = CliRunner().invoke(app, list(words))
+    assert result.exit_code == 2, result.output
+    assert "patient-days" not in result.output
+    return " ".join(result.output.split())
+
+
+def test_what_is_in_a_table_is_never_told(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text(f"{HEADER}a,Jeanne Martin,heart_rate,80,1\n", "utf-8")
+    assert "Jeanne" not in refused("collapse", str(table))
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
+def test_a_file_of_another_kind_is_refused(tmp_path: Path, name: str) -> None:
+    table = tmp_path / name
+    table.write_bytes(bytes(range(256)))
+    assert name in refused("collapse", str(table))
+
+
+def test_a_folder_is_no_table(tmp_path: Path) -> None:
+    assert "no such file" in refused("collapse", str(tmp_path))
+
+
+def test_a_table_that_a_spreadsheet_marked_as_utf_8_is_read(tmp_path: Path) -> None:
+    table = written(tmp_path, encoding="utf-8-sig")
+    assert list(rows(table, lambda _: None)) == list(synthetic())
+
+
+@pytest.mark.parametrize("name", ["Sepsis", "a b", "../aki", "aki\n", ""])
+def test_a_wrong_name_is_refused_before_anything_is_fitted(tmp_path: Path, name: str) -> None:
+    assert "lower case" in refused(name, str(written(tmp_path)))
+
+
+@pytest.mark.parametrize("option", ["--out", "--card"])
+def test_a_missing_folder_is_told_before_anything_is_fitted(tmp_path: Path, option: str) -> None:
+    place = tmp_path / "nowhere" / "file"
+    assert "no such folder" in refused("collapse", str(written(tmp_path)), option, str(place))
+
+
+def test_model_and_card_are_two_files(tmp_path: Path) -> None:
+    one = str(tmp_path / "one")
+    table = str(written(tmp_path))
+    assert "two files" in refused("collapse", table, "--out", one, "--card", one)
+    assert "the table" in refused("collapse", table, "--out", table)
+    assert written(tmp_path).stat().st_size > 0
+
+
+def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    model, page = tmp_path / "m.toml", tmp_path / "m.md"
+    page.mkdir()  # so that the card cannot be written
+    model.write_text("what was there before", "utf-8")
+    said = refused("collapse", str(written(tmp_path)), "--out", str(model), "--card", str(page))
+    assert "folder" in said
+    assert model.read_text("utf-8") == "what was there before"
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["m.md", "m.toml", "t.csv"]

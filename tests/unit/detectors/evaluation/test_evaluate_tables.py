@@ -175,3 +175,57 @@ def test_the_picture_can_be_drawn_with_and_without_probabilities(
         assert path.stat().st_size > 10_000
     with pytest.raises(tables.Unusable, match=r"must end in \.png or \.svg"):
         pictures.draw(*evaluate(one, How(replicates=0)), tmp_path / "plot.gif")
+
+
+@pytest.mark.parametrize(
+    "time", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"], ids=["before", "after"]
+)
+def test_a_time_that_is_outside_of_the_calendar_in_utc_is_no_time(
+    files: tuple[Path, Path], time: str
+) -> None:
+    files[0].write_text(SCORES.replace("2026-11-24T01:00:00Z", time))
+    with pytest.raises(tables.Unusable, match="row 1, column `time`: no ISO 8601 time"):
+        tables.read(*files)
+
+
+def test_whole_numbers_in_parquet_are_no_times(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    from pyarrow import parquet  # noqa: PLC0415 (an extra)
+
+    path = tmp_path / "seconds.parquet"
+    columns = {"patient": ["a", "a"], "time": [1, 3601], "score": [0.1, 0.2], "label": [0, 1]}
+    parquet.write_table(pa.table(columns), path)
+    with pytest.raises(tables.Unusable, match="column `time` has numbers; write times"):
+        tables.read(path, path)
+
+
+def test_a_parquet_file_that_is_not_there_is_named_in_plain_words(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    with pytest.raises(tables.Unusable, match=r"cannot be read: No such file or directory$"):
+        tables.read(tmp_path / "nowhere.parquet", files[1])
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *(("--refractory-hours", one) for one in ("inf", "1e300")),
+        *(("--horizon-hours", one) for one in ("inf",)),
+        *(("--budget", one) for one in ("nan", "inf", "0")),
+        *(("--row-hours", one) for one in ("nan", "inf", "0")),
+    ],
+)
+def test_an_option_that_is_no_number_of_hours_or_alerts_is_one_sentence(
+    files: tuple[Path, Path], option: str, value: str
+) -> None:
+    done = CliRunner().invoke(app, [*map(str, files), option, value])
+    assert isinstance(done.exception, tables.Unusable), done.output
+    assert option in str(done.exception)
+
+
+def test_scores_without_a_figure_in_any_labelled_row_are_named(files: tuple[Path, Path]) -> None:
+    files[0].write_text(SCORES.replace(",0.5", ",").replace(",0.25", ","))
+    done = CliRunner().invoke(app, [*map(str, files), "--replicates", "0"])
+    assert done.exit_code == 0, done.output
+    assert "not judged, as no labelled row has a number: risk_sepsis" in done.output

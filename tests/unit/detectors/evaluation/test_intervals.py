@@ -49,7 +49,7 @@ def test_a_figure_that_no_sample_has_is_not_said_and_without_samples_there_is_no
     assert tuple(without["known"]) == (1, None, None), "no samples, no interval"
     found = intervals(measures, 50, 100, 7)
     assert tuple(found["never"]) == (None, None, None)
-    assert tuple(found["known"]) == (1, 1, 1)
+    assert tuple(found["known"]) == (1, None, None), "no width is no certainty"
 
 
 def test_lead_times_of_a_sample_are_the_quantiles_of_its_events() -> None:

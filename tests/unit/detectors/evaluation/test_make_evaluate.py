@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.evaluation.__main__ import main
+from tests.evaluation.comparing import outside
+from tests.evaluation.record import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from tests.evaluation.record import Figure
 
     Run = Callable[..., int]
 
@@ -84,8 +88,18 @@ def test_the_demands_stand_on_top_with_what_is_not_measured(run: Run, tasks: Pat
     run()
     top = page(tasks).partition("## A | B")[0]
     assert (
-        "| sepsis, AUROC per row | not measured | 0.675 | 0.72 | not measured | `sepsis` |" in top
+        "| NEWS2: not measured; its mean of 6 h: not measured | not measured "
+        "| 0.675: not measured | 0.72: not measured | `sepsis` |" in top
     )
+    assert "make bench" in top
+
+
+def test_a_whole_run_forgets_tasks_that_are_no_more(run: Run, tasks: Path) -> None:
+    (tasks / "other.py").write_text(GOOD.format(value=0.66, plain=1))
+    run()
+    (tasks / "other.py").unlink()
+    run()
+    assert set(kept(tasks)) == {"good"}
 
 
 def test_one_task_alone_leaves_the_others_sections_as_they_were(run: Run, tasks: Path) -> None:
@@ -125,6 +139,14 @@ def test_a_check_names_the_figures_outside_of_the_pages_intervals_and_writes_not
     assert run("--check") == (1 if said else 0)
     assert (said or "all figures of 1 sections lie where the page says") in capsys.readouterr().out
     assert (page(tasks), kept(tasks)) == before
+
+
+def test_an_interval_without_width_leaves_room_for_a_last_place() -> None:
+    def one(figure: Figure) -> dict[str, Kept]:
+        return {"task": Kept("2026-11-24", "", "A", figures={"lead": figure})}
+
+    assert not list(outside(one((4.0, 4.0, 4.0)), one((3.99, 3.9, 4.0))))
+    assert list(outside(one((4.0, 4.0, 4.0)), one((3.5, 3.0, 4.0))))
 
 
 def test_a_check_names_what_is_not_on_the_page_and_what_is_no_more(
