@@ -53,10 +53,14 @@ ADVICE = frozenset({"sepsis"})
 
 
 class Passed(msgspec.Struct, array_like=True, gc=False):
-    """Since when a question's threshold has been passed, and when it last ended; seconds, UTC."""
+    """Since when a question's threshold has been passed, and when it last ended; seconds, UTC.
+
+    `told`: it has been for long enough to be a finding.
+    """
 
     since: float | None
     ended: float | None
+    told: bool = False
 
 
 class State(msgspec.Struct, array_like=True, gc=False):
@@ -177,7 +181,9 @@ class Risk:
                 known[place] = taken(place, one, at, value, device)
         found = vector(known)
         # What was passed before a long silence says nothing of what is passed now.
-        before = self._state.passed if at - _newest(self._state.known) <= 3600 * FRESH else {}
+        since = at - _newest(self._state.known)
+        before = self._state.passed if since <= 3600 * FRESH else {}
+        hold = 60 * self._options.hold_minutes
         enough = len(VITALS) - len(_missing(known)) >= LEAST_VITALS
         risks = [probability(scorer.log_odds(found)) for scorer in self._scorers]
         passed = {}
@@ -185,6 +191,11 @@ class Risk:
             question = scorer.model.question
             after = self._judged(scorer.model, before.get(question), risk, at, enough=enough)
             if after is not None:
+                # Of readings that come seldom the next may be hours away: that cannot be waited
+                # for. The first one of all may be a monitor's, whose next comes in a second.
+                if after.since is not None and not after.told:
+                    seldom = not hold or hold <= since < inf
+                    after = Passed(after.since, None, seldom or at - after.since >= hold)
                 passed[question] = after
         state = State(known, names, passed)
         return _Step(moment, state, _scored(state, self._scorers, found, risks))
@@ -251,7 +262,7 @@ def _scored(
         question = scorer.model.question
         passed = state.passed.get(question)
         finding = since = None
-        if passed is not None and passed.since is not None:
+        if passed is not None and passed.since is not None and passed.told:
             since = datetime.fromtimestamp(passed.since, UTC)
             _, parts = scorer.parts(found)
             finding = _finding(state, question, risk, since, parts, missing)

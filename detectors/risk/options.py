@@ -18,7 +18,9 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     the shipped ones, or instead of the shipped one of the same name. They are read once, with the
     profile. `thresholds` goes before the model's own, by question (probabilities). A finding that
     ended does not begin again within `again_hours`, so that a risk at its threshold does not flap
-    (engineering choice).
+    (engineering choice). `hold_minutes`: where readings come more often than that, a threshold must
+    have been passed for so long: the models were fitted to hourly charts, in which a value stands
+    for an hour, and on a monitor one of a second would.
 
     Raises ValueError for a file that is no model, and for thresholds of a question not asked.
     """
@@ -26,6 +28,7 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True
     models: tuple[str, ...] = ()
     thresholds: dict[str, Thresholds] = {}
     again_hours: Annotated[float, msgspec.Meta(ge=0)] = 1.0
+    hold_minutes: Annotated[float, msgspec.Meta(ge=0, le=1440)] = 0.0
 
     def __post_init__(self) -> None:
         """Read the models, so that a wrong file is told with the profile and not at a bedside."""

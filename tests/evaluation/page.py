@@ -26,8 +26,10 @@ section. Intervals are in brackets.
 # Below the table of demands.
 AFTER = """\
 A bound is held against the strictest baseline. "Not the whole interval": the figure reaches it, the
-worse end of its 95 % interval does not, so other patients may well give less. What is reckoned in
-shares or multiples of a baseline takes the baseline's figure as it is, without its own interval.
+worse end of its 95 % interval does not, so other patients may well give less. Of a figure without
+brackets nothing is known of how it varies. What is reckoned in shares or multiples of a baseline
+takes the baseline's figure as it is, without its own interval. NEWS2 >= 5 is one threshold, and
+gives the alerts that it gives (see its section): the rows at as many alerts compare like with like.
 What the detectors cost (time for a reading, size of a state, import) is measured by `make bench`
 and stands in [performance.md](performance.md).
 """
