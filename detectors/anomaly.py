@@ -117,6 +117,11 @@ class Anomaly:
     >>> [score] = anomaly.score(Patient("p-1"), moment, before)
     >>> round(score.value, 2)
     2.86
+
+    References
+    ----------
+    Pickands, J. Statistical inference using extreme order statistics. Annals of Statistics 3(1),
+    119-131, 1975 (the excesses over a high threshold; here with an exponential tail).
     """
 
     name: ClassVar[str] = "anomaly"

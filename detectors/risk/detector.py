@@ -116,6 +116,13 @@ class Risk:
     ['risk.deterioration', 'risk.sepsis']
     >>> asked[0][0].value < asked[1][0].value
     True
+
+    References
+    ----------
+    Reyna, M. A. et al. Early prediction of sepsis from clinical data: the PhysioNet/Computing in
+    Cardiology Challenge 2019. Critical Care Medicine 48(2), 210-217, 2020 (the recordings). Platt,
+    J. Probabilistic outputs for support vector machines. In: Advances in large margin classifiers.
+    MIT Press, 1999 (the calibration).
     """
 
     name: ClassVar[str] = "risk"
