@@ -36,18 +36,20 @@ class Demand:
 def _alarms() -> Iterator[Demand]:
     """Ask for more of both at one alert a day, and at as many alerts as NEWS2 gives.
 
-    By how soon a team is told again of the same patient: it decides who is better.
+    By how soon a team is told again of the same patient: it decides who is better. NEWS2 >= 5 may
+    give more than one alert a day; NEWS2 at one a day has the lowest threshold that does not.
     """
-    for ours, words in (
-        ("risk,_1_a_day", "at 1 alert per patient-day"),
-        ("risk,_as_many_alerts", "at as many alerts as NEWS2 >= 5 gives"),
+    for ours, theirs, words in (
+        ("risk,_1_a_day", "NEWS2,_1_a_day", "at 1 alert per patient-day, NEWS2 too"),
+        ("risk,_1_a_day", "NEWS2_>=_5_alone", "at 1 alert per patient-day"),
+        ("risk,_as_many_alerts", "NEWS2_>=_5_alone", "at as many alerts as NEWS2 >= 5 gives"),
     ):
         for hours in (1, 3, 6):
             ending = f"_(told_again_after_{hours}_h)"
             yield Demand(
                 f"the same events {words}, told again after {hours} h",
                 _both(f"{ours}{ending}"),
-                {"NEWS2 >= 5 alone": _both(f"NEWS2_>=_5_alone{ending}")},
+                {theirs.replace("_", " "): _both(f"{theirs}{ending}")},
                 MORE,
             )
 

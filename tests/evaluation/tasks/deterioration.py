@@ -104,6 +104,7 @@ def _alarms(section: Section, found: Hours, risk: Any) -> None:
             ("NEWS2 >= 5 alone", fives),
             ("risk, as many alerts", _within(alarms["risk"], rate)),
             ("risk, 1 a day", _within(alarms["risk"], 1.0)),
+            ("NEWS2, 1 a day", _within(alarms["NEWS2"], 1.0)),
             (f"{mean}, 1 a day", _within(alarms[mean], 1.0)),
         ):
             _add(section, f"{name} (told again after {hours_:g} h)", _told(data, at))
@@ -134,6 +135,7 @@ def _compared(section: Section) -> str:
 def _add(section: Section, name: str, one: Alarmed) -> None:
     cells = (f"{one.rate:.2f}", written(one.sensitivity), written(one.lead, 1))
     section.rows.append((name, "", "", *cells))
+    section.figures[f"rate.{name.replace(' ', '_')}"] = (one.rate, None, None)
     for which, figure in (("sensitivity", one.sensitivity), ("lead", one.lead)):
         known = (figure.value or 0.0, figure.low, figure.high)
         section.figures[f"{which}.{name.replace(' ', '_')}"] = known

@@ -57,7 +57,9 @@ def test_a_demand_says_plainly_whether_it_is_reached(
 )
 def test_more_of_both_is_more_of_each_of_the_two(ours: float, lead: float, said: str) -> None:
     [demand] = [
-        one for one in DEMANDS["deterioration"] if "1 alert" in one.what and "3 h" in one.what
+        one
+        for one in DEMANDS["deterioration"]
+        if "1 alert per patient-day, told again after 3 h" in one.what
     ]
     [news2] = demand.baselines.values()
     figures: dict[str, Figure] = {
