@@ -7,6 +7,8 @@ VIGIE := $(VENV)/bin/vigie
 # Recordings of real people are used by path, never copied; a seeded ward serves without them.
 # They are looked for beside the checkout, unless VIGIE_RECORDINGS names another folder.
 export VIGIE_RECORDINGS ?= $(wildcard $(abspath ../shared/data))
+# So are the published definitions, whose examples the formats are held to.
+export VIGIE_FHIR ?= $(wildcard $(abspath ../shared/fhir))
 
 .PHONY: help up down test check format lint types unit bench bench-peers evaluate drill fuzz install servers clean
 

@@ -14,8 +14,9 @@ trap cleanup EXIT
 trap 'exit 130' INT TERM
 
 echo "== types, unit and contract tests run beside; their words come at the end"
-# exec: so that a kill of this process ends the test run itself.
-{ "$bin/mypy" && exec "$bin/pytest" -q -p no:cacheprovider -m "not servers and not chaos"; } >"$said" 2>&1 &
+# exec: so that a kill of this process ends the test run itself. A shell has what it runs beside ignore SIGINT,
+# and tests press Ctrl-C.
+{ "$bin/mypy" && exec env --default-signal=INT "$bin/pytest" -q -p no:cacheprovider -m "not servers and not chaos"; } >"$said" 2>&1 &
 beside=$!
 echo "== all tests on real servers"
 "$bin/pytest" -m "servers or chaos"

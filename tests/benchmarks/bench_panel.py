@@ -154,7 +154,7 @@ def _stored(panel: Panel) -> float:
     decode = msgspec.msgpack.Decoder(PanelState).decode
     began = perf_counter()
     for _ in range(500):
-        Panel.restore(decode(encode(panel.snapshot()))).due(ICU)
+        Panel.restore(decode(encode(panel.snapshot())))._assemble(ICU)
     return (perf_counter() - began) / 500
 
 
