@@ -51,8 +51,8 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `inhibit`: what a technical finding explains (the vitals it rests on) reaches no later detector,
     so it raises no physiological finding and is not learned.
 
-    `covered`: while NEWS2 itself calls for a human, a risk that says no more than that is not
-    raised besides.
+    `covered`: while NEWS2 itself calls for a human, a risk or an agreement that says no more than
+    that is not raised besides: one letter for one illness.
 
     `agreement`: two systems of the body that are each unusual for this patient, only advice alone,
     are a reason for closer follow-up together, once both have been so for `agreement_minutes`. It
@@ -185,7 +185,7 @@ def covered(rules: Rules, scores: Mapping[str, Score]) -> frozenset[str]:
     return frozenset(
         rule
         for rule, score in scores.items()
-        if rule.startswith(RISK)
+        if (rule.startswith(RISK) or rule == AGREEMENT)
         and score.finding is not None
         and score.finding.priority.rank <= rank
     )

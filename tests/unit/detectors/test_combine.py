@@ -136,10 +136,12 @@ def spoken(rule: str, priority: Priority) -> Score:
         pytest.param(None, Priority.MEDIUM, False, id="NEWS2 is quiet"),
     ],
 )
-def test_a_risk_that_says_no_more_than_news2_is_not_raised(
+def test_what_says_no_more_than_news2_is_not_raised_besides(
     news2: Priority | None, risk: Priority, *, expected: bool
 ) -> None:
     scores = {"risk.x": spoken("risk.x", risk), "limits.spo2": spoken("limits.spo2", risk)}
+    scores[combine.AGREEMENT] = spoken(combine.AGREEMENT, risk)
     scores["news2"] = spoken("news2", news2) if news2 else Score("news2/3", "news2", 2.0)
-    assert combine.covered(Rules(), scores) == ({"risk.x"} if expected else set())
+    quiet = {"risk.x", combine.AGREEMENT} if expected else set()
+    assert combine.covered(Rules(), scores) == quiet
     assert not combine.covered(Rules(covered=False), scores)
