@@ -117,6 +117,21 @@ class _Step(NamedTuple):
     scores: Scores
 
 
+def for_adults(settings: Patient, time: datetime) -> bool:
+    """Whether what was made for adults applies: not in pregnancy, nor under 16 as far as is known.
+
+    >>> from ingest.registry.entities import Patient
+    >>> [
+    ...     for_adults(Patient("p-1", born=born), datetime(2026, 1, 1, tzinfo=UTC))
+    ...     for born in (2009, 2010, None)
+    ... ]
+    [True, False, True]
+    """
+    if settings.pregnant:
+        return False
+    return settings.born is None or time.year - settings.born > ADULT_YEARS
+
+
 class News2Detector:
     """Keeps the newest value of each vital, and scores those that still speak for the patient.
 
@@ -188,9 +203,7 @@ class News2Detector:
 
     def _next(self, settings: Patient, moment: Moment) -> _Step:
         state, points = _with(self._state, self._points, moment)
-        if settings.pregnant or (
-            settings.born is not None and moment.time.year - settings.born <= ADULT_YEARS
-        ):
+        if not for_adults(settings, moment.time):
             state.medium = state.high = None
             scores = (_nothing(),) if RULE in moment.open else ()
             return _Step(moment, settings, state, points, _LONG_AGO, scores)

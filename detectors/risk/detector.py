@@ -10,7 +10,7 @@ import msgspec
 
 from detectors.base import Score
 from detectors.findings import Against, Evidence, Finding, Kind, Part, Pattern, Priority
-from detectors.news2 import ADULT_YEARS
+from detectors.news2 import for_adults
 from detectors.risk.features import (
     AT,
     DEVICE,
@@ -222,9 +222,7 @@ class Risk:
 
 def _for(settings: Patient, moment: Moment, scores: Scores) -> Scores:
     """Leave out patients whom the models are not for, and end what nobody asks any more."""
-    if settings.pregnant or (
-        settings.born is not None and moment.time.year - settings.born <= ADULT_YEARS
-    ):
+    if not for_adults(settings, moment.time):
         scores = ()
     if not moment.open:
         return scores
